@@ -1,0 +1,8 @@
+// The vocabulary of Perennial. This package imports nothing and touches nothing.
+export * from "./errors.js";
+export * from "./messages.js";
+export * from "./ports.js";
+export * from "./random.js";
+export * from "./results.js";
+export * from "./saved.js";
+export * from "./tensor.js";
