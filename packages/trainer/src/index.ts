@@ -1,1 +1,2 @@
-export {};
+// Training and evaluating ONNX modules with onnxruntime-node, in a worker thread.
+export type { Dataset, Evaluated, EvaluateOptions, Progress, Trained, Trainer, TrainOptions } from "./trainer.js";

@@ -1,0 +1,94 @@
+// What a trainer does: the data that go in and come out, and the promises about them.
+import type { Parameters, Saved, Tensor } from "@perennial-fl/core";
+
+/**
+ * Examples and what should be said of them. The first axis of both tensors counts the examples. `inputs` are float32
+ * of the module's input shape, all finite. `targets` are class labels of shape `[examples]` in any integer type for
+ * a classification loss, or finite float32 of the module's output shape for a regression loss.
+ *
+ * The trainer keeps the eight datasets used last in its worker and knows them by identity: pass the same object again
+ * and nothing is copied. Tensors over a `SharedArrayBuffer` are shared with the worker and never copied whole.
+ */
+export interface Dataset {
+  readonly inputs: Tensor;
+  readonly targets: Tensor;
+}
+
+/** How far training has come, told at the end of each epoch. */
+export interface Progress {
+  /** The epoch that just ended, counted from 1 within this call. */
+  readonly epoch: number;
+  /** Of how many in this call. */
+  readonly epochs: number;
+  /** The mean loss of this epoch's examples, each under the parameters of its own step. */
+  readonly loss: number;
+  /** Optimizer steps done in this call. */
+  readonly steps: number;
+}
+
+export interface TrainOptions {
+  readonly dataset: Dataset;
+  /** Examples per step, from 1. The last step of an epoch takes what is left. */
+  readonly batchSize: number;
+  /** Passes over the dataset, from 1. */
+  readonly epochs: number;
+  /** Overrides the optimizer's own. */
+  readonly learningRate?: number;
+  /** What the shuffle is for, such as `[seed, clientId, round]`; epoch k is shuffled by this and k alone. */
+  readonly seed: readonly (string | number)[];
+  /** Epochs that earlier calls with this seed have done (default 0), so that a call can go on where another ended. */
+  readonly firstEpoch?: number;
+  /** The optimizer's state that an earlier call returned; a fresh one when absent. */
+  readonly state?: Saved;
+  /** Stops training within one step. */
+  readonly signal?: AbortSignal;
+  readonly onEpoch?: (progress: Progress) => void;
+}
+
+export interface Trained {
+  /** In the order of the parameters given. Always finite. */
+  readonly parameters: Parameters;
+  /** The optimizer's state: a tensor by name. Plain data to save and to give to the next call. */
+  readonly state: Saved;
+  /** The mean loss of the last epoch's examples, each under the parameters of its own step. */
+  readonly loss: number;
+  readonly numExamples: number;
+  /** Optimizer steps done. */
+  readonly steps: number;
+}
+
+export interface EvaluateOptions {
+  readonly dataset: Dataset;
+  /** Examples per run (default 256): more is faster and needs more memory. */
+  readonly batchSize?: number;
+  /** Stops evaluation within one batch. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Evaluated {
+  /** Mean over the examples. NaN or an infinity when the module says so: a bad module is a finding, not a failure. */
+  readonly loss: number;
+  /** Share of examples whose largest output is the label's, 0 to 1; only for a classification loss. */
+  readonly accuracy?: number;
+  readonly numExamples: number;
+}
+
+/**
+ * Trains and evaluates one module, in a worker thread of its own: the event loop of the caller stays free. Calls are
+ * answered one after the other. A call changes nothing that it was given, also when it fails, and a trainer can be
+ * used again after a failure.
+ *
+ * The same inputs and one thread give the same bytes, from call to call and from process to process on one machine.
+ * Two calls of one epoch, the second with the first's `parameters` and `state` and with `firstEpoch: 1`, give the
+ * bytes of one call of two epochs.
+ *
+ * Calls throw `data/invalid` for a dataset that does not fit, `model/mismatch` for parameters or a state of another
+ * module or optimizer, `argument/invalid` for an impossible option, `trainer/aborted` when the signal fires or the
+ * trainer is closed, and `trainer/failed` (it names epoch and step) when the runtime fails or the loss is not finite.
+ */
+export interface Trainer {
+  train(parameters: Parameters, options: TrainOptions): Promise<Trained>;
+  evaluate(parameters: Parameters, options: EvaluateOptions): Promise<Evaluated>;
+  /** Ends the worker; calls under way throw `trainer/aborted`. */
+  close(): Promise<void>;
+}
