@@ -1,5 +1,6 @@
 // The vocabulary of Perennial. This package imports nothing and touches nothing.
 export * from "./errors.js";
+export * from "./float16.js";
 export * from "./messages.js";
 export * from "./ports.js";
 export * from "./random.js";

@@ -1,1 +1,27 @@
-export {};
+// The federated server: a pure round engine and the runner that carries out its commands.
+export { apply } from "./engine/apply.js";
+export { initialState, step } from "./engine/step.js";
+export type {
+  Answer,
+  Command,
+  Durable,
+  EngineEvent,
+  EngineState,
+  Fact,
+  OpenRound,
+  Opening,
+  PhaseProgress,
+  Presence,
+  Step,
+} from "./engine/types.js";
+export type { FailureRecord, History, PhaseRecord, RoundRecord } from "./history.js";
+export { checkPlan, planFacts } from "./plan.js";
+export type { Plan } from "./plan.js";
+export type { Resume } from "./resume.js";
+export { runEngine } from "./runner.js";
+export type { World } from "./runner.js";
+export type { ServerEvent } from "./server-event.js";
+export { loadServerState, saveServerState, stateName } from "./server-state.js";
+export type { ServerState } from "./server-state.js";
+export { startServer } from "./start-server.js";
+export type { Outcome, ServerOptions } from "./start-server.js";

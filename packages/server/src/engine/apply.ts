@@ -1,0 +1,111 @@
+// What each event changes in what the engine knows. Nothing is decided here.
+import type { ClientId } from "@perennial-fl/core";
+import type { EngineEvent, EngineState, JournalledFact, Opening, Outcome, PhaseProgress, Presence } from "./types.js";
+
+/** The state after an event. Facts from the journal are applied by the same rules on resume. */
+export function apply(state: EngineState, event: EngineEvent): EngineState {
+  switch (event.type) {
+    case "started":
+      return state;
+    case "joined":
+      return joined(state, event);
+    case "left":
+      return left(state, event.client);
+    case "replied":
+    case "unreadable":
+      return withPresence(state, event.client, answered(state.clients.get(event.client)));
+    case "elapsed":
+      return elapsed(state, event.timer);
+    case "opened":
+      return opened(state, event);
+    case "accepted":
+      return { ...state, open: withOutcomes(state, event, [[event.client, event.answer]]) };
+    case "dropped":
+      return {
+        ...state,
+        open: withOutcomes(
+          state,
+          event,
+          event.failures.map((failure) => [failure.client, { type: "failed", failure }]),
+        ),
+      };
+    case "moved":
+      return {
+        ...state,
+        open: { ...state.open, moved: { parameters: event.parameters, strategyState: event.strategyState } },
+      };
+    case "checkpointed":
+      return { ...state, open: { ...state.open, checkpointed: true } };
+    case "committed":
+      return { ...state, durable: event.durable, open: {}, attempt: 1 };
+  }
+}
+
+/** The client's presence, or its absence when `undefined`. */
+export function withPresence(state: EngineState, client: ClientId, presence: Presence | undefined): EngineState {
+  const clients = new Map(state.clients);
+  if (presence === undefined) clients.delete(client);
+  else clients.set(client, presence);
+  return { ...state, clients };
+}
+
+export function withTimer(state: EngineState, timer: string): EngineState {
+  return { ...state, timers: new Set(state.timers).add(timer) };
+}
+
+/** The timer that ends the wait for a client that lost its connection. */
+export function rejoinTimer(client: ClientId): string {
+  return `rejoin:${client}`;
+}
+
+function joined(state: EngineState, { client, identified }: Extract<EngineEvent, { type: "joined" }>): EngineState {
+  const timers = new Set(state.timers);
+  timers.delete(rejoinTimer(client));
+  return withPresence({ ...state, timers }, client, { identified, connected: true });
+}
+
+/** Whoever was on the roster at the opening and is not here is expected back: so it is after a restart. */
+function opened(state: EngineState, { key, cohort, roster }: Opening): EngineState {
+  const away = roster.map((client): [ClientId, Presence] => [client, { identified: true, connected: false }]);
+  return {
+    ...state,
+    clients: new Map([...away, ...state.clients]),
+    open: withPhase(state, { key, cohort, outcomes: new Map() }),
+  };
+}
+
+/** A client with an id of its own stays on the roster and is expected back; another is gone for good. */
+function left(state: EngineState, client: ClientId): EngineState {
+  const presence = state.clients.get(client);
+  if (presence === undefined) return state;
+  const expected = presence.identified && !state.ending;
+  return withPresence(state, client, expected ? { identified: true, connected: false } : undefined);
+}
+
+function answered(presence: Presence | undefined): Presence | undefined {
+  return presence && { identified: presence.identified, connected: presence.connected };
+}
+
+/** A client that has not come back in time leaves the roster. */
+function elapsed(state: EngineState, timer: string): EngineState {
+  const timers = new Set(state.timers);
+  timers.delete(timer);
+  const gone = [...state.clients].find(([client, { connected }]) => !connected && rejoinTimer(client) === timer);
+  return gone ? withPresence({ ...state, timers }, gone[0], undefined) : { ...state, timers };
+}
+
+function withPhase(state: EngineState, progress: PhaseProgress): EngineState["open"] {
+  return { ...state.open, [progress.key.phase]: progress };
+}
+
+/** The first outcome of a client stands: a repeated answer changes nothing. */
+function withOutcomes(
+  state: EngineState,
+  { key }: JournalledFact,
+  added: readonly (readonly [ClientId, Outcome])[],
+): EngineState["open"] {
+  const progress = state.open[key.phase];
+  if (progress === undefined) return state.open;
+  // Later entries of a map overwrite earlier ones, so what was known before comes last.
+  return withPhase(state, { ...progress, outcomes: new Map([...added, ...progress.outcomes]) });
+}

@@ -1,0 +1,126 @@
+// The server as a pure function: what it knows and what happened give what it knows then and what it wants done.
+// No clock, no socket, no file, and no randomness but the plan's seed.
+import type { ClientId, Failure, FleetEvent, Phase, RequestKey } from "@perennial-fl/core";
+import type { Plan } from "../plan.js";
+import { apply } from "./apply.js";
+import { deadlineTimer, decide, outstanding, sameQuestion } from "./decide.js";
+import type { Command, Durable, EngineEvent, EngineState, PhaseProgress, Step } from "./types.js";
+import { objection } from "./validate.js";
+
+/** A server that knows only what is durable. Everyone on the roster is away and expected back. */
+export function initialState(durable: Durable, attempt = 1): EngineState {
+  return {
+    durable,
+    open: {},
+    clients: new Map(durable.roster.map((client) => [client, { identified: true, connected: false }])),
+    timers: new Set(),
+    attempt,
+    ending: false,
+  };
+}
+
+/**
+ * One step. Commands that make something durable (`open`, `accept`, `drop`, `commit`) come before those that tell the
+ * world, and the runner carries them out in order and reports each one's fact before the next event.
+ */
+export function step(plan: Plan, before: EngineState, event: EngineEvent): Step {
+  const state = apply(before, event);
+  const judged = judge(before, event);
+  // What this event makes durable changes what is known, so nothing else is decided until its fact arrives.
+  if (judged.some(({ type }) => type === "accept" || type === "drop")) return { state, commands: judged };
+  const decided = decide(plan, state);
+  return { state: decided.state, commands: [...judged, ...decided.commands] };
+}
+
+/** What an event itself calls for, whatever the round needs next. */
+function judge(state: EngineState, event: EngineEvent): Command[] {
+  switch (event.type) {
+    case "joined":
+      return [{ type: "report", event: { type: "client-joined", client: event.client, identified: event.identified } }];
+    case "left":
+      return [{ type: "report", event: { type: "client-left", client: event.client, message: event.message } }];
+    case "replied":
+      return judgeReply(state, event);
+    case "unreadable": {
+      const progress = progressFor(state, event.key);
+      if (progress === undefined || !outstanding(progress).includes(event.client)) {
+        return [{ type: "report", event: { type: "warning", message: `${event.client}: ${event.message}` } }];
+      }
+      return [drop(progress.key, event.client, "unreadable", event.message)];
+    }
+    case "elapsed":
+      return judgeDeadline(state, event.timer);
+    case "opened":
+      return [
+        { type: "report", event: { type: openedEvent[event.key.phase], round: event.key.round, cohort: event.cohort } },
+      ];
+    case "accepted": {
+      const { key, client, answer } = event;
+      const loss = answer.type === "evaluate" ? { loss: answer.loss } : {};
+      return [
+        {
+          type: "report",
+          event: {
+            type: "result-accepted",
+            round: key.round,
+            phase: key.phase,
+            client,
+            numExamples: answer.numExamples,
+            ...loss,
+          },
+        },
+      ];
+    }
+    case "dropped":
+      return event.failures.map((failure) => ({
+        type: "report",
+        event: { type: "client-failed", round: event.key.round, phase: event.key.phase, ...failure },
+      }));
+    case "started":
+    case "moved":
+    case "checkpointed":
+    case "committed":
+      return [];
+  }
+}
+
+const openedEvent = { fit: "round-opened", evaluate: "evaluation-opened" } as const satisfies Record<Phase, string>;
+
+/** An answer counts if its question is still open for that client and the model's schema agrees. */
+function judgeReply(state: EngineState, event: Extract<FleetEvent, { type: "replied" }>): Command[] {
+  const { client, key, reply } = event;
+  const progress = progressFor(state, key);
+  if (key === undefined || progress === undefined || !outstanding(progress).includes(client)) {
+    if (key === undefined) return [];
+    const member = progress?.cohort.includes(client) ?? false;
+    const failed = progress?.outcomes.get(client)?.type === "failed";
+    const why = progress === undefined || failed ? "late" : member ? "repeated" : "unasked";
+    return [{ type: "report", event: { type: "result-ignored", round: key.round, phase: key.phase, client, why } }];
+  }
+  if (reply.type === "refused") return [drop(key, client, "refused", reply.message)];
+  if (reply.type !== key.phase)
+    return [drop(key, client, "invalid", `a ${key.phase} was asked, and a ${reply.type} came`)];
+  const answer = reply as Extract<typeof reply, { type: Phase }>;
+  const why = objection(answer, state.durable.parameters);
+  return [why === undefined ? { type: "accept", key, client, answer } : drop(key, client, "invalid", why)];
+}
+
+/** The deadline is a decision like any other: it names who is left out, and is durable before it counts. */
+function judgeDeadline(state: EngineState, timer: string): Command[] {
+  for (const progress of [state.open.fit, state.open.evaluate]) {
+    if (progress === undefined || deadlineTimer(progress.key) !== timer) continue;
+    const failures = outstanding(progress).map((client): Failure => {
+      return { client, reason: "timeout", message: "no answer before the round's deadline" };
+    });
+    if (failures.length > 0) return [{ type: "drop", key: progress.key, failures }];
+  }
+  return [];
+}
+
+function progressFor(state: EngineState, key: RequestKey | undefined): PhaseProgress | undefined {
+  return [state.open.fit, state.open.evaluate].find((progress) => sameQuestion(progress, key));
+}
+
+function drop(key: RequestKey, client: ClientId, reason: Failure["reason"], message: string): Command {
+  return { type: "drop", key, failures: [{ client, reason, message }] };
+}

@@ -1,0 +1,119 @@
+// The engine's vocabulary: what it knows, what happens to it, and what it wants done.
+import type {
+  ClientId,
+  Failure,
+  FleetEvent,
+  Instruction,
+  Metrics,
+  Parameters,
+  Phase,
+  Reply,
+  RequestKey,
+  Saved,
+  StoredResult,
+} from "@perennial-fl/core";
+import type { Contribution } from "@perennial-fl/strategy";
+import type { History, RoundRecord } from "../history.js";
+import type { ServerEvent } from "../server-event.js";
+
+/** What must survive: exactly the per-round state. Replaced as a whole when a round commits. */
+export interface Durable {
+  readonly run: string;
+  /** The last committed round; 0 before the first. */
+  readonly round: number;
+  readonly parameters: Parameters;
+  readonly strategyState: Saved;
+  readonly history: History;
+  /** Clients with an id of their own that took part when the round was committed. They are expected back. */
+  readonly roster: readonly ClientId[];
+}
+
+/** An answer that may count: a fit or evaluate reply. */
+export type Answer = Extract<Reply<StoredResult>, { readonly type: Phase }>;
+
+/** What came of asking one client. */
+export type Outcome = Answer | { readonly type: "failed"; readonly failure: Failure };
+
+/** One phase of the open round. All of it stands in the journal. */
+export interface PhaseProgress {
+  readonly key: RequestKey;
+  readonly cohort: readonly ClientId[];
+  /** By client; the phase is over when every member of the cohort has one. */
+  readonly outcomes: ReadonlyMap<ClientId, Outcome>;
+}
+
+/** The round in progress. It fills from top to bottom, and what is missing is what comes next. */
+export interface OpenRound {
+  readonly fit?: PhaseProgress;
+  readonly moved?: { readonly parameters: Parameters; readonly strategyState: Saved };
+  readonly evaluate?: PhaseProgress;
+  readonly checkpointed?: true;
+}
+
+/** What the engine knows of a client's presence. None of it survives a restart, and none of it needs to. */
+export interface Presence {
+  readonly identified: boolean;
+  readonly connected: boolean;
+  /** The instruction that the client has not answered yet. It is not asked anything else meanwhile. */
+  readonly asked?: RequestKey;
+  /** It has been told that the run is over. */
+  readonly told?: true;
+}
+
+export interface EngineState {
+  readonly durable: Durable;
+  readonly open: OpenRound;
+  readonly clients: ReadonlyMap<ClientId, Presence>;
+  /** Timers that are running, by name. */
+  readonly timers: ReadonlySet<string>;
+  /** Counts up when a damaged journal made the round begin again. */
+  readonly attempt: number;
+  /** The last thing said about waiting, so that it is said once. */
+  readonly waiting?: string;
+  readonly ending: boolean;
+}
+
+/** The decision to begin a phase. */
+export interface Opening {
+  readonly key: RequestKey;
+  readonly cohort: readonly ClientId[];
+  /** Everyone with an id of their own at that moment: whom a restarted server expects back. */
+  readonly roster: readonly ClientId[];
+}
+
+/** A fact that the runner reports once a command's effect is durable. The journalled ones are replayed on resume. */
+export type Fact =
+  | ({ readonly type: "opened" } & Opening)
+  | { readonly type: "accepted"; readonly key: RequestKey; readonly client: ClientId; readonly answer: Answer }
+  | { readonly type: "dropped"; readonly key: RequestKey; readonly failures: readonly Failure[] }
+  | { readonly type: "moved"; readonly parameters: Parameters; readonly strategyState: Saved }
+  | { readonly type: "checkpointed" }
+  | { readonly type: "committed"; readonly durable: Durable };
+
+export type JournalledFact = Extract<Fact, { readonly key: RequestKey }>;
+
+export type EngineEvent = FleetEvent | Fact | { readonly type: "started" };
+
+/** Something the runner must do, in the order given. Each of the first group is answered by its fact. */
+export type Command =
+  | ({ readonly type: "open" } & Opening)
+  | { readonly type: "accept"; readonly key: RequestKey; readonly client: ClientId; readonly answer: Answer }
+  | { readonly type: "drop"; readonly key: RequestKey; readonly failures: readonly Failure[] }
+  | { readonly type: "aggregate"; readonly round: number; readonly contributions: readonly Contribution[] }
+  | {
+      readonly type: "checkpoint";
+      readonly round: number;
+      readonly parameters: Parameters;
+      readonly loss: number;
+      readonly metrics: Metrics;
+    }
+  | { readonly type: "commit"; readonly durable: Durable; readonly record: RoundRecord }
+  | { readonly type: "send"; readonly client: ClientId; readonly instruction: Instruction }
+  | { readonly type: "wait"; readonly timer: string; readonly ms: number }
+  | { readonly type: "report"; readonly event: ServerEvent }
+  | { readonly type: "finish" };
+
+export interface Step {
+  readonly state: EngineState;
+  readonly commands: readonly Command[];
+}

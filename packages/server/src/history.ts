@@ -1,0 +1,28 @@
+// What a run has done so far: one record a round, as plain data in the per-round state.
+import type { Failure } from "@perennial-fl/core";
+
+/** What came of asking a cohort. */
+export type PhaseRecord = {
+  /** The ids that were asked, in cohort order. */
+  readonly cohort: readonly string[];
+  /** Those whose answer counted, in cohort order. */
+  readonly answered: readonly string[];
+  readonly failures: readonly FailureRecord[];
+  readonly numExamples: number;
+  /** Means weighted by examples. */
+  readonly metrics: { readonly [name: string]: number };
+};
+
+export type FailureRecord = { readonly [K in keyof Failure]: Failure[K] };
+
+export type RoundRecord = {
+  readonly round: number;
+  /** `skipped`: no update counted, so the model stayed as it was. */
+  readonly outcome: "committed" | "skipped";
+  readonly fit: PhaseRecord;
+  readonly evaluate: PhaseRecord;
+  /** The mean of the clients' losses of the new model, weighted by examples; absent when nobody evaluated. */
+  readonly loss?: number;
+};
+
+export type History = readonly RoundRecord[];

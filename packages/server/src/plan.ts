@@ -1,0 +1,38 @@
+// What a run is going to do. A resumed run must have the plan it began with.
+import { FederationError, describeTensor } from "@perennial-fl/core";
+import type { Parameters, Saved, SavedState } from "@perennial-fl/core";
+import type { Strategy } from "@perennial-fl/strategy";
+
+export interface Plan {
+  /** The run ends once so many rounds are committed; a finished run goes on when this is raised. */
+  readonly numRounds: number;
+  readonly strategy: Strategy;
+  /** Decides who is sampled. */
+  readonly seed: number;
+  /** A phase is closed so long after it was opened or resumed; who has not answered is left out. Absent: no limit. */
+  readonly roundTimeoutMs?: number;
+  /** How long a client that lost its connection is expected back before the round goes on without it. */
+  readonly rejoinTimeoutMs: number;
+}
+
+/** The part of a plan that shapes results, as it is saved. Round count and timeouts may change between sessions. */
+export function planFacts(plan: Plan, parameters: Parameters): SavedState {
+  return { ...plan.strategy.plan, seed: plan.seed, tensors: parameters.map(describeTensor).join(" ") };
+}
+
+/** Throws `plan/mismatch`, which names the first difference and both its values. */
+export function checkPlan(saved: SavedState, now: SavedState, where: string): void {
+  for (const name of new Set([...Object.keys(saved), ...Object.keys(now)])) {
+    const [before, after] = [text(saved[name]), text(now[name])];
+    if (before !== after) {
+      throw new FederationError(
+        "plan/mismatch",
+        `${where} holds a run with ${name} ${before}, and this one has ${name} ${after}; resume it with the old value or give the new run a directory of its own`,
+      );
+    }
+  }
+}
+
+function text(value: Saved | undefined): string {
+  return value === undefined ? "unset" : String(value as string | number);
+}

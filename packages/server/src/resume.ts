@@ -1,0 +1,81 @@
+// From what lies on disk to an engine that goes on as if nothing had happened.
+import { randomUUID } from "node:crypto";
+import { FederationError } from "@perennial-fl/core";
+import type { Parameters } from "@perennial-fl/core";
+import { parametersSha256 } from "@perennial-fl/checkpointer";
+import type { RoundJournal } from "@perennial-fl/checkpointer";
+import { apply } from "./engine/apply.js";
+import { isOver, outstanding } from "./engine/decide.js";
+import { initialState } from "./engine/step.js";
+import type { Durable, EngineState } from "./engine/types.js";
+import { fromEntry, keyOfEntry } from "./journal-facts.js";
+import { checkPlan, planFacts } from "./plan.js";
+import type { Plan } from "./plan.js";
+import type { ServerEvent } from "./server-event.js";
+import type { ServerState } from "./server-state.js";
+
+/** What to do about a run that the state directory holds: go on with it if there is one, insist on one, or refuse one. */
+export type Resume = "auto" | "require" | "never";
+
+/** A run that has not begun. */
+export function freshDurable(plan: Plan, parameters: Parameters): Durable {
+  return {
+    run: randomUUID(),
+    round: 0,
+    parameters,
+    strategyState: plan.strategy.move.init(parameters),
+    history: [],
+    roster: [],
+  };
+}
+
+/**
+ * Whether the saved state is to be used. Throws `resume/nothing` where one is required and there is none,
+ * `plan/mismatch` where one is there and must not be, or where the plans differ.
+ */
+export function checkResume(saved: ServerState | undefined, resume: Resume, plan: Plan, directory: string): boolean {
+  if (saved === undefined) {
+    if (resume === "require") throw new FederationError("resume/nothing", `${directory} holds no run to resume`);
+    return false;
+  }
+  if (resume === "never") {
+    const { run, round } = saved.durable;
+    throw new FederationError(
+      "plan/mismatch",
+      `${directory} holds run ${run} after round ${round}, and this run is not to resume it; give it a directory of its own`,
+    );
+  }
+  checkPlan(saved.plan, planFacts(plan, saved.durable.parameters), directory);
+  return true;
+}
+
+/**
+ * Replays the journal of the open round over the state. Entries of another run or of a round that is already
+ * committed (the crash came between the commit and the clearing) are cleared.
+ */
+export async function replay(durable: Durable, journal: RoundJournal): Promise<EngineState> {
+  const [first] = journal.entries;
+  if (first === undefined) return initialState(durable);
+  const { run, round, attempt } = keyOfEntry(first);
+  if (run !== durable.run || round !== durable.round + 1) {
+    await journal.clear();
+    return initialState(durable);
+  }
+  let state = initialState(durable, attempt);
+  for (const entry of journal.entries) state = apply(state, await fromEntry(entry, journal));
+  return state;
+}
+
+/** What a resumed server says first: who had answered and who is asked again. */
+export function resumedEvent({ durable, open }: EngineState): Extract<ServerEvent, { type: "resumed" }> {
+  const current = open.fit && isOver(open.fit) ? (open.evaluate ?? open.fit) : open.fit;
+  return {
+    type: "resumed",
+    run: durable.run,
+    round: durable.round,
+    roundOpen: current !== undefined,
+    answered: current?.cohort.filter((client) => current.outcomes.has(client)) ?? [],
+    outstanding: current ? outstanding(current) : [],
+    parametersSha256: parametersSha256(durable.parameters),
+  };
+}

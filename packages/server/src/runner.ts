@@ -1,0 +1,139 @@
+// Carries out the engine's commands, one after another, and reports what became of each.
+// The order is the promise: a fact exists only once it is durable, and nothing is sent before the facts it rests on.
+import { messageOf } from "@perennial-fl/core";
+import type { Fleet, Parameters, Saved } from "@perennial-fl/core";
+import { parametersSha256 } from "@perennial-fl/checkpointer";
+import type { RoundJournal, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
+import type { OnnxModule } from "@perennial-fl/module";
+import { step } from "./engine/step.js";
+import type { Command, Durable, EngineEvent, EngineState, Fact, JournalledFact } from "./engine/types.js";
+import { toEntry } from "./journal-facts.js";
+import type { Plan } from "./plan.js";
+import type { ServerEvent } from "./server-event.js";
+
+/** Everything a runner touches. */
+export interface World {
+  readonly fleet: Fleet;
+  readonly journal: RoundJournal;
+  /** Resolves when the per-round state is durable. */
+  readonly save: (durable: Durable) => Promise<void>;
+  /** Offered the global model after every round. Absent: the model is not checkpointed apart from the state. */
+  readonly module?: OnnxModule;
+  readonly checkpointers: readonly TorchModuleCheckpointer[];
+  readonly observe: (event: ServerEvent) => void;
+  /** For tests: called before and after every command, as `before open`, `after open`; throws to die there. */
+  readonly failpoint?: (point: string) => void | Promise<void>;
+}
+
+/** Runs until the plan is fulfilled (`finished`) or the fleet closes (`stopped`). Rejects if the disk fails. */
+export async function runEngine(plan: Plan, initial: EngineState, world: World): Promise<"finished" | "stopped"> {
+  let state = initial;
+  let finished = false;
+
+  /** One event and all that follows from it, before the next is looked at. */
+  const take = async (event: EngineEvent): Promise<void> => {
+    const { state: next, commands } = step(plan, state, event);
+    state = next;
+    for (const command of commands) {
+      await world.failpoint?.(`before ${command.type}`);
+      const fact = await carryOut(command);
+      await world.failpoint?.(`after ${command.type}`);
+      if (fact !== undefined) await take(fact);
+    }
+  };
+
+  const carryOut = async (command: Command): Promise<Fact | undefined> => {
+    switch (command.type) {
+      case "open":
+        return journalled({ ...command, type: "opened" });
+      case "accept":
+        return journalled({ ...command, type: "accepted" });
+      case "drop":
+        return journalled({ ...command, type: "dropped" });
+      case "aggregate": {
+        const moved = move(plan, state.durable, command);
+        return { type: "moved", ...moved };
+      }
+      case "checkpoint":
+        await checkpointModule(world, state.durable.run, command);
+        return { type: "checkpointed" };
+      case "commit":
+        await commit(command);
+        return { type: "committed", durable: command.durable };
+      case "send":
+        world.fleet.send(command.client, command.instruction);
+        return undefined;
+      case "wait":
+        world.fleet.wait(command.timer, command.ms);
+        return undefined;
+      case "report":
+        world.observe(command.event);
+        return undefined;
+      case "finish":
+        finished = true;
+        return undefined;
+    }
+  };
+
+  const journalled = async <F extends JournalledFact>(fact: F): Promise<F> => {
+    await world.journal.append([await toEntry(fact, world.journal)]);
+    return fact;
+  };
+
+  const commit = async ({ durable, record }: Extract<Command, { type: "commit" }>): Promise<void> => {
+    await world.save(durable);
+    // Only now: until the state is durable, the journal is all there is of the round.
+    await world.journal.clear();
+    world.observe({
+      type: "round-committed",
+      round: record.round,
+      outcome: record.outcome,
+      answered: record.fit.answered.length,
+      failed: record.fit.failures.length,
+      ...(record.loss === undefined ? {} : { loss: record.loss }),
+      metrics: record.evaluate.metrics,
+      parametersSha256: parametersSha256(durable.parameters),
+    });
+  };
+
+  await take({ type: "started" });
+  if (!finished) {
+    for await (const event of world.fleet.events()) {
+      await take(event);
+      if (finished) break;
+    }
+  }
+  return finished ? "finished" : "stopped";
+}
+
+/** The new global model. Without a single contribution it is the old one, to the bit. */
+export function move(
+  plan: Plan,
+  durable: Durable,
+  { contributions }: Extract<Command, { type: "aggregate" }>,
+): { readonly parameters: Parameters; readonly strategyState: Saved } {
+  const { parameters, strategyState } = durable;
+  if (contributions.length === 0) return { parameters, strategyState };
+  const aggregate = plan.strategy.aggregate(contributions, parameters);
+  const [next, state] = plan.strategy.move.update(aggregate, strategyState as never, parameters);
+  return { parameters: next, strategyState: state };
+}
+
+/** Offers the model to every checkpointer. One that fails is reported and does not stop the others, nor the round. */
+async function checkpointModule(
+  { module, checkpointers, observe }: World,
+  run: string,
+  { round, parameters, loss, metrics }: Extract<Command, { type: "checkpoint" }>,
+): Promise<void> {
+  if (module === undefined) return;
+  const offered = module
+    .withParameters(parameters)
+    .withMetadata({ "perennial.run": run, "perennial.round": String(round) });
+  for (const checkpointer of checkpointers) {
+    try {
+      await checkpointer.maybeCheckpoint(offered, loss, metrics);
+    } catch (error) {
+      observe({ type: "checkpoint-failed", round, path: checkpointer.checkpointPath, message: messageOf(error) });
+    }
+  }
+}

@@ -1,0 +1,167 @@
+// A federated server: takes the state directory, resumes what it holds, listens, and runs the plan.
+import { FederationError } from "@perennial-fl/core";
+import type { Fleet, OpenSink } from "@perennial-fl/core";
+import {
+  PerRoundStateCheckpointer,
+  directoryStorage,
+  openRoundJournal,
+  parametersSha256,
+} from "@perennial-fl/checkpointer";
+import type { TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
+import type { OnnxModule } from "@perennial-fl/module";
+import type { Strategy } from "@perennial-fl/strategy";
+import { listen } from "@perennial-fl/transport";
+import type { ListenOptions } from "@perennial-fl/transport";
+import type { Durable, EngineState } from "./engine/types.js";
+import type { History } from "./history.js";
+import { planFacts } from "./plan.js";
+import type { Plan } from "./plan.js";
+import { checkResume, freshDurable, replay, resumedEvent } from "./resume.js";
+import type { Resume } from "./resume.js";
+import { runEngine } from "./runner.js";
+import type { World } from "./runner.js";
+import type { ServerEvent } from "./server-event.js";
+import { loadServerState, saveServerState } from "./server-state.js";
+
+export interface ServerOptions {
+  /** `HOST:PORT`; port 0 takes a free one. Default `[::]:8080`, as Flower's. */
+  readonly address?: string;
+  readonly tls?: ListenOptions["tls"];
+  /** The run ends after so many rounds, counted from its beginning. */
+  readonly numRounds: number;
+  readonly strategy: Strategy;
+  /** The global model at the beginning. A resumed run goes on from its own. */
+  readonly initialModel: OnnxModule;
+  /** Exists already. Holds the per-round state and the round journal, and belongs to one server at a time. */
+  readonly stateDir: string;
+  /** Default `auto`. */
+  readonly resume?: Resume;
+  /** Decides who is sampled. Default 0. */
+  readonly seed?: number;
+  /** Closes a phase; slow clients stay connected. Default: no limit. */
+  readonly roundTimeoutMs?: number;
+  /** How long a client that lost its connection is expected back. Default 5 minutes. */
+  readonly rejoinTimeoutMs?: number;
+  /** Offered the global model after every round, with the federated loss and metrics. */
+  readonly checkpointers?: readonly TorchModuleCheckpointer[];
+  readonly observe?: (event: ServerEvent) => void;
+  /** Told the bound address once clients can connect. */
+  readonly onListening?: (address: string) => void;
+  /** Stops the server cleanly; the run can be resumed. */
+  readonly signal?: AbortSignal;
+  /** Another way to meet clients than gRPC: for tests and simulations. */
+  readonly openFleet?: (openSink: OpenSink, run: string) => Fleet | Promise<Fleet>;
+  readonly failpoint?: World["failpoint"];
+}
+
+/** What is left of a session: `finished` is false when it was stopped and can be resumed. */
+export interface Outcome {
+  readonly finished: boolean;
+  readonly run: string;
+  readonly round: number;
+  readonly history: History;
+  readonly model: OnnxModule;
+}
+
+/**
+ * Runs a federated server to the end of its plan. Throws `storage/locked` if another server has the directory,
+ * `plan/mismatch` if the directory holds a run with another plan, `resume/nothing`, `server/address`, and
+ * `storage/io` or `checkpoint/save-failed` when the disk fails: the run can then be resumed.
+ */
+export async function startServer(options: ServerOptions): Promise<Outcome> {
+  const { stateDir, initialModel, observe = () => undefined } = options;
+  const plan = planOf(options);
+  const storage = await directoryStorage(stateDir);
+  const lock = await storage.lock();
+  try {
+    const report = (message: string) => {
+      observe({ type: "warning", message });
+    };
+    const states = new PerRoundStateCheckpointer(stateDir, { report });
+    const journal = await openRoundJournal(storage);
+    try {
+      const saved = await loadServerState(states);
+      const resumed = checkResume(saved, options.resume ?? "auto", plan, stateDir);
+      let durable = resumed && saved ? saved.durable : freshDurable(plan, initialModel.parameters);
+      const facts = planFacts(plan, durable.parameters);
+      const save = async (next: Durable) => {
+        await saveServerState(states, { durable: next, plan: facts });
+        durable = next;
+      };
+      // The run's name and first model are durable before any client hears of them.
+      if (!resumed) await save(durable);
+      const state = await replay(durable, journal);
+      announce(state, resumed, plan, observe);
+      const fleet = await openFleet(options, journal.openSink, durable.run);
+      const abort = () => void fleet.close();
+      options.signal?.addEventListener("abort", abort, { once: true });
+      if (options.signal?.aborted) abort();
+      try {
+        const { checkpointers = [], failpoint } = options;
+        const world: World = {
+          fleet,
+          journal,
+          save,
+          module: initialModel,
+          checkpointers,
+          observe,
+          ...(failpoint && { failpoint }),
+        };
+        const finished = (await runEngine(plan, state, world)) === "finished";
+        const { run, round, parameters, history } = durable;
+        observe(
+          finished
+            ? { type: "finished", run, round, parametersSha256: parametersSha256(parameters) }
+            : { type: "stopped", run, round },
+        );
+        return { finished, run, round, history, model: initialModel.withParameters(parameters) };
+      } finally {
+        options.signal?.removeEventListener("abort", abort);
+        await fleet.close();
+      }
+    } finally {
+      await journal.close();
+    }
+  } finally {
+    await lock.release();
+  }
+}
+
+function planOf({ numRounds, strategy, seed = 0, roundTimeoutMs, rejoinTimeoutMs = 300_000 }: ServerOptions): Plan {
+  checkCount("numRounds", numRounds);
+  if (roundTimeoutMs !== undefined) checkPositive("roundTimeoutMs", roundTimeoutMs);
+  checkPositive("rejoinTimeoutMs", rejoinTimeoutMs);
+  if (!Number.isSafeInteger(seed)) throw new FederationError("argument/invalid", `seed is a whole number, not ${seed}`);
+  return { numRounds, strategy, seed, rejoinTimeoutMs, ...(roundTimeoutMs === undefined ? {} : { roundTimeoutMs }) };
+}
+
+function checkCount(name: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new FederationError("argument/invalid", `${name} is a whole number from 1, not ${value}`);
+  }
+}
+
+function checkPositive(name: string, value: number): void {
+  if (!(value > 0))
+    throw new FederationError("argument/invalid", `${name} is a positive number of milliseconds, not ${value}`);
+}
+
+function announce(state: EngineState, resumed: boolean, plan: Plan, observe: (event: ServerEvent) => void): void {
+  const { run, round } = state.durable;
+  observe({ type: "started", run, round, rounds: plan.numRounds });
+  if (resumed) observe(resumedEvent(state));
+}
+
+async function openFleet(options: ServerOptions, openSink: OpenSink, run: string): Promise<Fleet> {
+  if (options.openFleet) return options.openFleet(openSink, run);
+  const { address = "[::]:8080", tls, observe } = options;
+  const fleet = await listen({
+    address,
+    openSink,
+    run,
+    ...(tls && { tls }),
+    report: (message: string) => observe?.({ type: "warning", message }),
+  });
+  options.onListening?.(fleet.address);
+  return fleet;
+}

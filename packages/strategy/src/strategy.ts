@@ -1,0 +1,56 @@
+// What a strategy is: four pure choices and the plain data they remember.
+import type {
+  ClientId,
+  Config,
+  Metrics,
+  Parameters,
+  Phase,
+  Random,
+  Saved,
+  SavedState,
+  StoredResult,
+} from "@perennial-fl/core";
+
+/** Who takes part. */
+export interface Select {
+  /** How many clients must be available before a round opens. */
+  readonly minAvailable: number;
+  /**
+   * The cohort of a phase, out of at least `minAvailable` clients in order of their ids. An empty cohort skips the
+   * phase. `random` is derived from seed, round and phase, so the same clients give the same cohort.
+   */
+  choose(available: readonly ClientId[], random: Random): readonly ClientId[];
+}
+
+/** One client's accepted update. */
+export interface Contribution {
+  readonly client: ClientId;
+  readonly result: StoredResult;
+  /** From 1. */
+  readonly numExamples: number;
+  readonly metrics: Metrics;
+}
+
+/**
+ * How updates combine. The contributions come in cohort order, never in order of arrival, and at least one comes.
+ * Their tensors have the headers of the global model's and finite elements; read them one at a time.
+ */
+export type Aggregate = (contributions: readonly Contribution[], current: Parameters) => Parameters;
+
+/** How the global model moves towards an aggregate. Its whole memory is the state it is given and gives back. */
+export interface Move<State extends Saved = Saved> {
+  init(parameters: Parameters): State;
+  update(aggregate: Parameters, state: State, current: Parameters): readonly [Parameters, State];
+}
+
+/** A federated strategy. It remembers nothing itself, so a resumed run goes on as if nothing had happened. */
+export interface Strategy<State extends Saved = Saved> {
+  /** Name and every option that shapes the result. A run is only resumed under the plan it began with. */
+  readonly plan: SavedState;
+  readonly selectFit: Select;
+  readonly selectEvaluate: Select;
+  /** What clients are told with their instruction. */
+  configure(round: number, phase: Phase): Config;
+  readonly aggregate: Aggregate;
+  readonly move: Move<State>;
+}
