@@ -7,14 +7,14 @@ export type RandomState = readonly [number, number, number, number];
 
 export interface Random {
   /** A whole number from 0 to 2^32 - 1. */
-  uint32(): number;
+  readonly uint32: () => number;
   /** A number in [0, 1) with 53 random bits. */
-  float(): number;
+  readonly float: () => number;
   /** A whole number from 0 to `limit - 1`, without modulo bias. */
-  below(limit: number): number;
+  readonly below: (limit: number) => number;
   /** A standard normal number (Box and Muller 1958). */
-  normal(): number;
-  state(): RandomState;
+  readonly normal: () => number;
+  readonly state: () => RandomState;
 }
 
 /** A generator for one purpose: xoshiro128** (Blackman and Vigna 2018), seeded by the names and numbers given. */

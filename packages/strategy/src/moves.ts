@@ -39,27 +39,24 @@ export function adamMove({ eta, beta1, beta2, tau }: AdamMoveOptions): Move<Adam
     update(aggregate, state, current) {
       const step = state.step + 1;
       const rate = (eta * Math.sqrt(1 - beta2 ** (step + 1))) / (1 - beta1 ** (step + 1));
-      const moved = current.map((w, index) => {
-        const [target, m, v] = [aggregate[index], state.m[index], state.v[index]].map(elements);
-        const next = {
-          w: new Float32Array(w.data.length),
-          m: new Float32Array(w.data.length),
-          v: new Float32Array(w.data.length),
-        };
-        const from = elements(w);
-        for (let i = 0; i < from.length; i++) {
-          const delta = at(target, i) - at(from, i);
-          next.m[i] = beta1 * at(m, i) + (1 - beta1) * delta;
-          next.v[i] = beta2 * at(v, i) + (1 - beta2) * delta * delta;
-          next.w[i] = at(from, i) + (rate * at(next.m, i)) / (Math.sqrt(at(next.v, i)) + tau);
+      const next = { w: copy(current), m: copy(state.m), v: copy(state.v) };
+      for (const [index, tensor] of aggregate.entries()) {
+        const target = elements(tensor);
+        const [w, m, v] = [elements(next.w[index]), elements(next.m[index]), elements(next.v[index])];
+        for (let i = 0; i < target.length; i++) {
+          const delta = at(target, i) - at(w, i);
+          m[i] = beta1 * at(m, i) + (1 - beta1) * delta;
+          v[i] = beta2 * at(v, i) + (1 - beta2) * delta * delta;
+          w[i] = at(w, i) + (rate * at(m, i)) / (Math.sqrt(at(v, i)) + tau);
         }
-        return next;
-      });
-      const column = (name: "w" | "m" | "v") =>
-        current.map(({ shape }, index) => float32(shape, moved[index]?.[name] ?? new Float32Array()));
-      return [column("w"), { step, m: column("m"), v: column("v") }];
+      }
+      return [next.w, { step, m: next.m, v: next.v }];
     },
   };
+}
+
+function copy(parameters: Parameters): Tensor[] {
+  return parameters.map(({ shape, data }) => float32(shape, data.slice() as Float32Array));
 }
 
 function checkFloat32(tensor: Tensor): void {
@@ -69,10 +66,11 @@ function checkFloat32(tensor: Tensor): void {
 }
 
 function elements(tensor: Tensor | undefined): Float32Array {
-  if (tensor === undefined) throw new FederationError("strategy/failed", "a moment or an aggregate lacks a tensor");
+  if (tensor === undefined)
+    throw new FederationError("strategy/failed", "fedadam's moments and the model differ in length");
   return tensor.data as Float32Array;
 }
 
-function at(values: Float32Array | undefined, index: number): number {
-  return (values as Float32Array)[index] as number;
+function at(values: Float32Array, index: number): number {
+  return values[index] as number;
 }
