@@ -1,0 +1,38 @@
+// What the network's transport is given, and the fleet it gives back.
+import type { Fleet, OpenSink } from "@perennial-fl/core";
+
+/** The longest message that any protobuf peer can take: 2 GiB - 1 bytes. */
+export const longestMessageBytes = 2 ** 31 - 1;
+
+export interface ListenOptions {
+  /** `HOST:PORT`; port 0 takes a free one. */
+  readonly address: string;
+  readonly openSink: OpenSink;
+  /** Told to clients that said who they are. */
+  readonly run?: string;
+  /** PEM files; `ca` makes client certificates necessary. Without `tls` nothing is encrypted. */
+  readonly tls?: { readonly ca?: Uint8Array; readonly cert: Uint8Array; readonly key: Uint8Array };
+  /** A longer message is refused before it is received. Default {@link longestMessageBytes}. */
+  readonly maxMessageBytes?: number;
+  /** Told of what went wrong and belongs to no client: nothing when absent. */
+  readonly report?: (error: unknown) => void;
+}
+
+/** A fleet that listens on a port. */
+export interface ListeningFleet extends Fleet {
+  /** The bound `HOST:PORT`. */
+  readonly address: string;
+}
+
+export interface ConnectOptions {
+  /** `HOST:PORT`. */
+  readonly serverAddress: string;
+  /** The client's lasting id; without one it is like a stock Flower client, new with each connection. */
+  readonly clientId?: string;
+  /** PEM certificates to trust instead of the system's. Without `tls` nothing is encrypted. */
+  readonly tls?: { readonly rootCertificates?: Uint8Array };
+  /** Gives up connecting. */
+  readonly signal?: AbortSignal;
+  /** A longer message is refused. Default {@link longestMessageBytes}. */
+  readonly maxMessageBytes?: number;
+}

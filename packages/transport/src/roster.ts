@@ -1,0 +1,98 @@
+// The server's side of every transport: who is connected, who was asked what, and what came of it.
+import { FederationError, assert } from "@perennial-fl/core";
+import type { ClientId, Fleet, FleetEvent, Instruction, OpenSink } from "@perennial-fl/core";
+import { Queue } from "./queue.js";
+import { Seat } from "./seat.js";
+import type { Link } from "./seat.js";
+import { Timers } from "./timers.js";
+
+/** An event on its way to the one who iterates. */
+interface Posted {
+  readonly event: FleetEvent;
+  /** Called at the moment of delivery; an event that it calls outdated is dropped. */
+  readonly deliver?: () => "current" | "outdated";
+}
+
+/**
+ * A fleet without a network: transports seat the clients that reach them and tell it what those say. What a server
+ * knows of a client is what it has been told, so `send` addresses the stay whose `joined` event was delivered last,
+ * and never a newer one of the same id.
+ */
+export class Roster implements Fleet {
+  readonly #openSink: OpenSink;
+  readonly #posted = new Queue<Posted>();
+  readonly #timers = new Timers();
+  /** The seats that were taken and not yet given back. */
+  readonly #seats = new Map<ClientId, Seat>();
+  /** The seats whose `joined` was delivered and whose `left` was not. */
+  readonly #known = new Map<ClientId, Seat>();
+  /** How often each timer was started: an elapsed event of an earlier start is outdated. */
+  readonly #starts = new Map<string, number>();
+  #closed = false;
+
+  constructor(openSink: OpenSink) {
+    this.#openSink = openSink;
+  }
+
+  /** Seats a client that reached the server. An older connection of the same id is ended and leaves first. */
+  join(link: Link): Seat {
+    if (this.#closed) throw new FederationError("connection/refused", "the fleet is closed");
+    const { client, identified } = link;
+    const older = this.#seats.get(client);
+    older?.end({ reason: "replaced", message: `${client} has connected again` });
+    const seat = new Seat(link, this.#openSink, older?.settled(), {
+      joined: () => {
+        this.#post({ type: "joined", client, identified }, () => this.#known.set(client, seat));
+      },
+      heard: (event) => {
+        this.#post(event);
+      },
+      left: (message) => {
+        if (this.#seats.get(client) === seat) this.#seats.delete(client);
+        this.#post({ type: "left", client, message }, () => this.#known.delete(client));
+      },
+    });
+    this.#seats.set(client, seat);
+    return seat;
+  }
+
+  async *events(): AsyncGenerator<FleetEvent, void, undefined> {
+    for await (const { event, deliver } of this.#posted) {
+      if (deliver?.() !== "outdated") yield event;
+    }
+  }
+
+  send(client: ClientId, instruction: Instruction): void {
+    this.#known.get(client)?.ask(instruction);
+  }
+
+  wait(timer: string, ms: number): void {
+    assert(ms >= 0, `a wait is of 0 ms or more, not ${ms}`);
+    const start = (this.#starts.get(timer) ?? 0) + 1;
+    this.#starts.set(timer, start);
+    this.#timers.start(timer, ms, () => {
+      this.#posted.push({
+        event: { type: "elapsed", timer },
+        deliver: () => (this.#starts.get(timer) === start ? "current" : "outdated"),
+      });
+    });
+  }
+
+  /** Ends every connection, lets the updates that are being stored finish, and ends the events. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timers.close();
+    const seats = [...this.#seats.values()];
+    for (const seat of seats) seat.end({ reason: "closing", message: "the server is closing" });
+    await Promise.all(seats.map((seat) => seat.settled()));
+    this.#posted.end();
+  }
+
+  #post(event: FleetEvent, delivered?: () => unknown): void {
+    const deliver = (): "current" => {
+      delivered?.();
+      return "current";
+    };
+    this.#posted.push({ event, deliver });
+  }
+}
