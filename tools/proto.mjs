@@ -1,0 +1,33 @@
+// Turns our .proto files into descriptors that packages import as data, so that nobody parses or generates at run time.
+//   node tools/proto.mjs            writes every descriptor below
+//   node tools/proto.mjs --check    fails if a committed descriptor is not what its .proto says
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import prettier from "prettier";
+import protobuf from "protobufjs";
+
+const targets = [
+  ["proto/onnx/onnx.proto", "packages/module/src/generated/onnx-descriptor.ts"],
+  ["proto/flwr/transport.proto", "packages/transport/src/generated/transport-descriptor.ts"],
+];
+
+const check = process.argv.includes("--check");
+let stale = 0;
+for (const [source, target] of targets.filter(([path]) => existsSync(path))) {
+  const { root } = protobuf.parse(readFileSync(source, "utf8"), new protobuf.Root(), { keepCase: false });
+  const text = await prettier.format(
+    `// Generated from ${source} by tools/proto.mjs: the messages as protobufjs describes them in JSON.\n` +
+      `export default ${JSON.stringify(root.resolveAll().toJSON())} as const;\n`,
+    { ...(await prettier.resolveConfig(target)), filepath: target },
+  );
+  if (existsSync(target) && readFileSync(target, "utf8") === text) continue;
+  if (check) {
+    console.error(`${target} is not what ${source} says: run \`node tools/proto.mjs\``);
+    stale++;
+  } else {
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, text);
+    console.log(`wrote ${target}`);
+  }
+}
+process.exitCode = stale > 0 ? 1 : 0;
