@@ -8,6 +8,7 @@ export type {
   EngineEvent,
   EngineState,
   Fact,
+  JournalledFact,
   OpenRound,
   Opening,
   PhaseProgress,
@@ -18,7 +19,7 @@ export type { FailureRecord, History, PhaseRecord, RoundRecord } from "./history
 export { checkPlan, planFacts } from "./plan.js";
 export type { Plan } from "./plan.js";
 export type { Resume } from "./resume.js";
-export { runEngine } from "./runner.js";
+export { move, runEngine } from "./runner.js";
 export type { World } from "./runner.js";
 export type { ServerEvent } from "./server-event.js";
 export { loadServerState, saveServerState, stateName } from "./server-state.js";

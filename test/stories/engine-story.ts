@@ -1,0 +1,192 @@
+// Plays a story against the pure engine: one line of text in, what the server does about it out.
+import { float32, memoryResult } from "@perennial-fl/core";
+import type { Instruction, RequestKey } from "@perennial-fl/core";
+import { apply, initialState, move, step } from "@perennial-fl/server";
+import type {
+  Answer,
+  Command,
+  Durable,
+  EngineEvent,
+  EngineState,
+  Fact,
+  JournalledFact,
+  Plan,
+} from "@perennial-fl/server";
+import { fedAvg } from "@perennial-fl/strategy";
+
+const start: Durable = {
+  run: "story",
+  round: 0,
+  parameters: [float32([2], [0, 0])],
+  strategyState: null,
+  history: [],
+  roster: [],
+};
+
+/** The lines that a server under this story says, for each line that happens to it. */
+export function engineStory(settings: string): (line: string) => string[] {
+  const plan = planOf(settings);
+  let state = initialState(start);
+  let journal: JournalledFact[] = [];
+  const asked = new Map<string, RequestKey>();
+
+  const take = (event: EngineEvent, said: string[]): void => {
+    const { state: next, commands } = step(plan, state, event);
+    state = next;
+    for (const command of commands) {
+      const line = describe(command);
+      if (line !== undefined) said.push(line);
+      if (command.type === "send" && "key" in command.instruction && command.instruction.key) {
+        asked.set(command.client, command.instruction.key);
+      }
+      const fact = factOf(command);
+      if (fact === undefined) continue;
+      if ("key" in fact) journal.push(fact);
+      if (fact.type === "committed") journal = [];
+      take(fact, said);
+    }
+  };
+
+  const factOf = (command: Command): Fact | undefined => {
+    switch (command.type) {
+      case "open":
+        return { ...command, type: "opened" };
+      case "accept":
+        return { ...command, type: "accepted" };
+      case "drop":
+        return { ...command, type: "dropped" };
+      case "aggregate":
+        return { type: "moved", ...move(plan, state.durable, command) };
+      case "checkpoint":
+        return { type: "checkpointed" };
+      case "commit":
+        return { type: "committed", durable: command.durable };
+      default:
+        return undefined;
+    }
+  };
+
+  const restart = (): string[] => {
+    const replayed = journal.reduce<EngineState>((held, fact) => apply(held, fact), initialState(state.durable));
+    state = replayed;
+    asked.clear();
+    const said: string[] = [];
+    take({ type: "started" }, said);
+    return said;
+  };
+
+  return (line) => {
+    if (line === "the server restarts") return restart();
+    const said: string[] = [];
+    take(eventOf(line, asked, state), said);
+    return said;
+  };
+}
+
+/** `rounds 2, clients 3, timeout 60, rejoin 300, fraction 0.5, evaluate 0`: seconds, and 2 clients, by default. */
+function planOf(settings: string): Plan {
+  const given = new Map(settings.split(",").map((part) => part.trim().split(" ") as [string, string]));
+  const number = (name: string, otherwise: number) => Number(given.get(name) ?? otherwise);
+  return {
+    numRounds: number("rounds", 1),
+    seed: 1,
+    rejoinTimeoutMs: 1000 * number("rejoin", 300),
+    ...(given.has("timeout") ? { roundTimeoutMs: 1000 * number("timeout", 0) } : {}),
+    strategy: fedAvg({
+      minAvailableClients: number("clients", 2),
+      minFitClients: number("fit", 2),
+      fractionFit: number("fraction", 1),
+      fractionEvaluate: number("evaluate", 1),
+    }),
+  };
+}
+
+const verbs: readonly (readonly [RegExp, (match: RegExpExecArray, key: RequestKey | undefined) => EngineEvent])[] = [
+  [
+    /^(\S+) joins( anonymously)?$/,
+    ([, client, anonymous]) => ({ type: "joined", client: client!, identified: !anonymous }),
+  ],
+  [/^(\S+) leaves$/, ([, client]) => ({ type: "left", client: client!, message: "connection lost" })],
+  [
+    /^(\S+) fits (-?[\d.]+) examples?(?: to (.+))?$/,
+    ([, client, n, values], key) => replied(client!, key, fitAnswer(Number(n), values ?? "1 1")),
+  ],
+  [
+    /^(\S+) evaluates (\d+) examples? with loss (\S+)$/,
+    ([, client, n, loss], key) =>
+      replied(client!, key, {
+        type: "evaluate",
+        numExamples: Number(n),
+        loss: Number(loss),
+        metrics: { accuracy: 1 - Number(loss) },
+      }),
+  ],
+  [
+    /^(\S+) refuses: (.+)$/,
+    ([, client, message], key) => ({
+      type: "replied",
+      client: client!,
+      ...(key && { key }),
+      reply: { type: "refused", message: message! },
+    }),
+  ],
+  [
+    /^(\S+) sends rubbish$/,
+    ([, client], key) => ({ type: "unreadable", client: client!, ...(key && { key }), message: "field 4 is cut off" }),
+  ],
+  [/^timer (\S+) elapses$/, ([, timer]) => ({ type: "elapsed", timer: timer! })],
+];
+
+function eventOf(line: string, asked: ReadonlyMap<string, RequestKey>, state: EngineState): EngineEvent {
+  for (const [pattern, build] of verbs) {
+    const match = pattern.exec(line);
+    if (match) return build(match, asked.get(match[1]!));
+  }
+  throw new Error(`a story does not know "${line}" (round ${state.durable.round + 1})`);
+}
+
+function replied(client: string, key: RequestKey | undefined, reply: Answer): EngineEvent {
+  return { type: "replied", client, ...(key && { key }), reply };
+}
+
+function fitAnswer(numExamples: number, values: string): Answer {
+  const data = values.split(" ").map(Number);
+  return { type: "fit", update: memoryResult([float32([data.length], data)]), numExamples, metrics: {} };
+}
+
+function describe(command: Command): string | undefined {
+  switch (command.type) {
+    case "open":
+      return `open ${command.key.phase} of round ${command.key.round} for ${command.cohort.join(", ") || "nobody"}`;
+    case "accept":
+      return `accept the ${command.key.phase} of ${command.client}`;
+    case "drop":
+      return command.failures.map(({ client, reason, message }) => `drop ${client}, ${reason}: ${message}`).join("; ");
+    case "aggregate":
+      return `aggregate ${command.contributions.map(({ client, numExamples }) => `${client} (${numExamples})`).join(", ") || "nothing"}`;
+    case "checkpoint":
+      return `checkpoint the model at loss ${command.loss}`;
+    case "commit":
+      return `commit round ${command.record.round} as ${command.record.outcome}: model ${String(command.durable.parameters[0]?.data.join(" "))}`;
+    case "send":
+      return `send ${describeInstruction(command.instruction)} to ${command.client}`;
+    case "wait":
+      return `wait ${command.ms / 1000} s for ${command.timer}`;
+    case "finish":
+      return "finish";
+    case "report": {
+      const { event } = command;
+      if (event.type === "waiting") return `say that ${event.available} of ${event.needed} clients are there`;
+      if (event.type === "result-ignored") return `ignore the ${event.why} ${event.phase} of ${event.client}`;
+      if (event.type === "warning") return `warn: ${event.message}`;
+      return undefined;
+    }
+  }
+}
+
+function describeInstruction(instruction: Instruction): string {
+  if (instruction.type === "reconnect") return instruction.seconds === 0 ? "goodbye" : "come back";
+  return instruction.type === "fit" || instruction.type === "evaluate"
+    ? `${instruction.type} with model ${String(instruction.parameters[0]?.data.join(" "))}`
+    : instruction.type;
+}
