@@ -1,0 +1,61 @@
+// The border for everything but data: options, parameters and optimizer states are checked before anything runs.
+import { describeTensor, FederationError, isDType, sameHeader } from "@perennial-fl/core";
+import type { Parameters, Saved, Tensor, TensorHeader } from "@perennial-fl/core";
+
+/** Throws `argument/invalid` unless `value` is a whole number from `least` on. */
+export function requireWhole(name: string, value: number, least: number): void {
+  if (Number.isSafeInteger(value) && value >= least) return;
+  throw new FederationError("argument/invalid", `${name} is a whole number from ${least}, not ${value}`);
+}
+
+/** Throws `argument/invalid` unless `rate` is a finite number. */
+export function requireRate(rate: number): void {
+  if (Number.isFinite(rate)) return;
+  throw new FederationError("argument/invalid", `learningRate is a finite number, not ${rate}`);
+}
+
+/** Throws `model/mismatch`, naming the parameter, unless the parameters are those of the module. */
+export function requireParameters(
+  parameters: Parameters,
+  expected: readonly (TensorHeader & { readonly name: string })[],
+): void {
+  if (parameters.length !== expected.length) {
+    throw mismatch(`${parameters.length} parameters were given for a module that has ${expected.length}`);
+  }
+  for (const [i, header] of expected.entries()) {
+    const given = parameters[i] as Tensor;
+    if (sameHeader(given, header)) continue;
+    throw mismatch(`parameter ${header.name} is ${describeTensor(header)}, not ${describeTensor(given)}`);
+  }
+}
+
+/** The tensors of an optimizer's saved state in the order of `initial`, or the initial ones. Throws `model/mismatch`. */
+export function stateTensors(state: Saved | undefined, initial: ReadonlyMap<string, Tensor>): Tensor[] {
+  if (state === undefined) return [...initial.values()];
+  const given = new Map(isDictionary(state) ? Object.entries(state) : []);
+  const stranger = [...given.keys()].find((name) => !initial.has(name));
+  if (stranger !== undefined || !isDictionary(state)) {
+    const what = stranger === undefined ? "is not a dictionary of tensors" : `holds ${stranger}`;
+    throw mismatch(`the optimizer's state ${what}, where it should hold [${[...initial.keys()].join(", ")}]`);
+  }
+  return Array.from(initial, ([name, header]) => {
+    const held = given.get(name);
+    if (isTensor(held) && sameHeader(held, header)) return held;
+    const found = isTensor(held) ? describeTensor(held) : "missing";
+    throw mismatch(`the optimizer's state ${name} is ${describeTensor(header)}, but ${found} in the state given`);
+  });
+}
+
+function isDictionary(value: Saved): value is { readonly [key: string]: Saved } {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+}
+
+function isTensor(value: Saved | undefined): value is Tensor {
+  if (value === undefined || !isDictionary(value)) return false;
+  const { dtype, shape, data } = value as { readonly [key: string]: Saved | undefined };
+  return typeof dtype === "string" && isDType(dtype) && Array.isArray(shape) && ArrayBuffer.isView(data);
+}
+
+function mismatch(message: string): FederationError {
+  return new FederationError("model/mismatch", message);
+}

@@ -1,0 +1,69 @@
+// The border for data: a dataset is checked here once, and what the worker gets needs no further checks.
+import { describeTensor, elementCount, FederationError, firstNonFinite } from "@perennial-fl/core";
+import type { Tensor } from "@perennial-fl/core";
+import type { Dataset } from "./trainer.js";
+
+/** What one example looks like to a module under a loss. */
+export interface ExampleShape {
+  readonly input: readonly number[];
+  readonly target:
+    | { readonly type: "label"; readonly classes: number }
+    | { readonly type: "value"; readonly shape: readonly number[] };
+}
+
+/** Checked examples, in the element types of the graphs. */
+export interface Examples {
+  readonly count: number;
+  readonly inputs: Float32Array;
+  readonly targets: BigInt64Array | Float32Array;
+}
+
+/** Checks a dataset against the shape of its examples. Throws `data/invalid` with the index and the value at fault. */
+export function checkDataset(dataset: Dataset, shape: ExampleShape): Examples {
+  const count = dataset.inputs.shape[0] ?? 0;
+  if (count === 0) throw invalid(`the dataset is empty: its inputs are ${describeTensor(dataset.inputs)}`);
+  const inputs = floatsOf("inputs", dataset.inputs, [count, ...shape.input]);
+  const targets =
+    shape.target.type === "label"
+      ? labelsOf(dataset.targets, count, shape.target.classes)
+      : floatsOf("targets", dataset.targets, [count, ...shape.target.shape]);
+  return { count, inputs, targets };
+}
+
+function floatsOf(name: string, tensor: Tensor, shape: readonly number[]): Float32Array {
+  requireShape(name, tensor, "float32", shape);
+  const at = firstNonFinite(tensor);
+  if (at >= 0) {
+    const example = Math.floor(at / elementCount(shape.slice(1)));
+    throw invalid(`${name} hold ${String(tensor.data[at])} in example ${example} (element ${at})`);
+  }
+  return tensor.data as Float32Array;
+}
+
+function labelsOf(tensor: Tensor, count: number, classes: number): BigInt64Array {
+  const { dtype, data } = tensor;
+  if (dtype === "bool" || dtype.startsWith("float")) {
+    throw invalid(`targets are ${describeTensor(tensor)} where class labels must have an integer type`);
+  }
+  requireShape("targets", tensor, dtype, [count]);
+  // The runtime itself would take -1 for the last class without a word.
+  const at = Array.prototype.findIndex.call(data, (label: number | bigint) => label < 0 || label >= classes);
+  if (at >= 0) {
+    throw invalid(`targets hold the label ${String(data[at])} in example ${at} where labels run from 0 to ${classes - 1}`);
+  }
+  return data instanceof BigInt64Array ? data : BigInt64Array.from(data as Int32Array, BigInt);
+}
+
+function requireShape(name: string, tensor: Tensor, dtype: Tensor["dtype"], shape: readonly number[]): void {
+  const expected = { dtype, shape };
+  if (describeTensor(tensor) !== describeTensor(expected)) {
+    throw invalid(`${name} are ${describeTensor(tensor)} where the module needs ${describeTensor(expected)}`);
+  }
+  if (tensor.data.length !== elementCount(shape)) {
+    throw invalid(`${name} are ${describeTensor(tensor)} but hold ${tensor.data.length} elements`);
+  }
+}
+
+function invalid(message: string): FederationError {
+  return new FederationError("data/invalid", `reading a dataset: ${message}`);
+}

@@ -1,0 +1,41 @@
+// Evaluation, as the worker runs it: sums over batches, divided once.
+import type { Tensor as OrtTensor } from "onnxruntime-node";
+import { allocateBatch, fillBatch } from "./batches.js";
+import type { Examples } from "./dataset.js";
+import type { Control, EvaluateTask } from "./protocol.js";
+import type { Runtime } from "./runtime.js";
+import type { Sessions } from "./sessions.js";
+import { beginStep, graphFor } from "./task.js";
+import { targetTensor, toOrt } from "./training.js";
+import type { Evaluated } from "./trainer.js";
+
+export async function evaluate(
+  task: EvaluateTask,
+  examples: Examples,
+  runtime: Runtime,
+  sessions: Sessions,
+  shared: Control,
+): Promise<Evaluated> {
+  const { count } = examples;
+  const parameters = task.parameters.map((held) => toOrt(runtime, held));
+  let [loss, correct, step] = [0, 0, 0];
+  let batch = allocateBatch(examples, Math.min(task.batchSize, count));
+  let counts = false;
+  for (let start = 0; start < count; start += task.batchSize) {
+    beginStep(shared, 0, ++step);
+    const size = Math.min(task.batchSize, count - start);
+    if (batch.size !== size) batch = allocateBatch(examples, size);
+    fillBatch(batch, examples, start);
+    const graph = graphFor(task.graphs, size);
+    const session = await sessions.of(graph);
+    const outputs = await session.run({
+      ...Object.fromEntries(graph.parameters.map((name, i) => [name, parameters[i] as OrtTensor])),
+      [graph.input]: new runtime.Tensor("float32", batch.inputs, graph.inputShape),
+      [graph.target]: targetTensor(runtime, batch, graph),
+    });
+    loss += Number((outputs[graph.loss] as OrtTensor).data[0]);
+    counts = graph.correct !== undefined;
+    if (graph.correct !== undefined) correct += Number((outputs[graph.correct] as OrtTensor).data[0]);
+  }
+  return { loss: loss / count, ...(counts ? { accuracy: correct / count } : {}), numExamples: count };
+}

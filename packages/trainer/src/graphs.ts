@@ -1,0 +1,28 @@
+// The graphs of a trainer: what a module, a loss and an optimizer come to for batches of each size.
+import type { Tensor, TensorHeader } from "@perennial-fl/core";
+import type { ExampleShape } from "./dataset.js";
+import type { BatchGraph, EvaluationGraph, GraphPair, TrainingGraph } from "./protocol.js";
+
+/** Builds graphs for one module, loss and optimizer. */
+export interface Graphs {
+  readonly example: ExampleShape;
+  readonly parameters: readonly (TensorHeader & { readonly name: string })[];
+  /** The optimizer's state before its first step, by name. */
+  readonly initialState: ReadonlyMap<string, Tensor>;
+  readonly learningRate: number;
+  training(batchSize: number): TrainingGraph;
+  evaluation(batchSize: number): EvaluationGraph;
+}
+
+/** The graphs that `count` examples in batches need. */
+export function graphPair<Graph extends BatchGraph>(
+  build: (batchSize: number) => Graph,
+  count: number,
+  batchSize: number,
+): GraphPair<Graph> {
+  const rest = count % batchSize;
+  return {
+    ...(count >= batchSize ? { full: build(batchSize) } : {}),
+    ...(rest > 0 ? { rest: build(rest) } : {}),
+  };
+}

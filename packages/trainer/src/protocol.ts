@@ -1,0 +1,103 @@
+// What the main thread and the worker say to each other. All of it is plain data that can be cloned.
+import type { ErrorCode, Tensor } from "@perennial-fl/core";
+import type { Examples } from "./dataset.js";
+import type { Evaluated, Progress, Trained } from "./trainer.js";
+
+/** A value that a graph takes and gives back changed: a parameter, or a part of the optimizer's state. */
+export interface Carried {
+  readonly input: string;
+  /** The graph's output that is this value after the step. */
+  readonly output: string;
+}
+
+/** A graph for batches of one size. The names are those of its inputs and outputs. */
+export interface BatchGraph {
+  /** Tells graphs apart in the worker's cache of sessions. */
+  readonly key: string;
+  readonly batchSize: number;
+  readonly bytes: Uint8Array;
+  readonly input: string;
+  readonly inputShape: readonly number[];
+  readonly target: string;
+  readonly targetShape: readonly number[];
+  /** The mean loss of the batch in a training graph, the sum in an evaluation graph. */
+  readonly loss: string;
+}
+
+/** One optimizer step: forward, loss, backward, update. */
+export interface TrainingGraph extends BatchGraph {
+  readonly learningRate: string;
+  readonly parameters: readonly Carried[];
+  readonly state: readonly Carried[];
+}
+
+/** Loss and, for a classification loss, the count of examples answered right. */
+export interface EvaluationGraph extends BatchGraph {
+  readonly parameters: readonly string[];
+  readonly correct?: string;
+}
+
+/** A graph for full batches and one for what is left over, each present if there is such a batch. */
+export interface GraphPair<Graph extends BatchGraph> {
+  readonly full?: Graph;
+  readonly rest?: Graph;
+}
+
+export interface TrainTask {
+  readonly type: "train";
+  readonly graphs: GraphPair<TrainingGraph>;
+  readonly dataset: number;
+  readonly parameters: readonly Tensor[];
+  readonly state: readonly Tensor[];
+  readonly batchSize: number;
+  readonly epochs: number;
+  readonly firstEpoch: number;
+  readonly learningRate: number;
+  readonly seed: readonly (string | number)[];
+}
+
+export interface EvaluateTask {
+  readonly type: "evaluate";
+  readonly graphs: GraphPair<EvaluationGraph>;
+  readonly dataset: number;
+  readonly parameters: readonly Tensor[];
+  readonly batchSize: number;
+}
+
+export type Task = TrainTask | EvaluateTask;
+
+/** What training ends with in the worker; the names of the state are the main thread's business. */
+export type TrainResult = Omit<Trained, "state"> & { readonly state: readonly Tensor[] };
+
+export type ResultOf<T extends Task> = T extends TrainTask ? TrainResult : Evaluated;
+
+/**
+ * Memory that both threads see while a task runs: whether to stop, and where the task stands, so that even the death
+ * of the worker is reported with its epoch and step.
+ */
+export type Control = Int32Array;
+export const control = { stop: 0, epoch: 1, step: 2, length: 3 } as const;
+
+export interface Setup {
+  readonly threads: number;
+  readonly executionProvider: string;
+}
+
+export type ToWorker =
+  | { readonly type: "keep"; readonly dataset: number; readonly examples: Examples }
+  | { readonly type: "forget"; readonly dataset: number }
+  | { readonly type: "do"; readonly id: number; readonly task: Task; readonly control: Control };
+
+export type FromWorker =
+  | { readonly type: "ready" }
+  | { readonly type: "unavailable"; readonly failure: FailureReport }
+  | { readonly type: "progressed"; readonly id: number; readonly progress: Progress }
+  | { readonly type: "done"; readonly id: number; readonly result: TrainResult | Evaluated }
+  | { readonly type: "failed"; readonly id: number; readonly failure: FailureReport };
+
+/** A `FederationError` on its way between threads, which keep only the message of an error. */
+export interface FailureReport {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly cause?: string;
+}

@@ -1,0 +1,131 @@
+// A trainer over graphs: checks at the border, datasets in the worker, and a new worker where the old one died.
+import { FederationError } from "@perennial-fl/core";
+import type { Tensor, TypedArray } from "@perennial-fl/core";
+import { requireParameters, requireRate, requireWhole, stateTensors } from "./checks.js";
+import { checkDataset } from "./dataset.js";
+import { graphPair } from "./graphs.js";
+import type { Graphs } from "./graphs.js";
+import type { Setup } from "./protocol.js";
+import { recent } from "./recent.js";
+import type { Recent } from "./recent.js";
+import { startThread } from "./thread.js";
+import type { Thread } from "./thread.js";
+import type { Dataset, Evaluated, EvaluateOptions, Trained, Trainer, TrainOptions } from "./trainer.js";
+import type { Parameters } from "@perennial-fl/core";
+
+/** Datasets that stay in the worker: training, validation and test data of a client, and some more. */
+const datasetsKept = 8;
+
+interface KeptDataset {
+  readonly id: number;
+  readonly count: number;
+}
+
+/** A worker, and the datasets that it holds. */
+interface Workshop {
+  readonly thread: Thread;
+  readonly datasets: Recent<Dataset, KeptDataset>;
+}
+
+/** Starts `script` as the worker. Throws `trainer/unavailable` if the runtime cannot be loaded there. */
+export async function startTrainer(graphs: Graphs, script: URL, setup: Setup): Promise<Trainer> {
+  let closed = false;
+  let datasetsSent = 0;
+  let workshop: Promise<Workshop> | undefined;
+
+  async function openWorkshop(): Promise<Workshop> {
+    const leave = (): void => {
+      workshop = undefined;
+    };
+    const thread = await startThread(script, setup, leave);
+    return { thread, datasets: recent(datasetsKept, ({ id }) => thread.tell({ type: "forget", dataset: id })) };
+  }
+
+  /** The worker that lives, or a new one: the death of one fails the calls under way and not the next. */
+  function enter(doing: string, signal: AbortSignal | undefined): Promise<Workshop> {
+    if (closed) throw new FederationError("trainer/aborted", `${doing} was asked of a trainer that is closed`);
+    if (signal?.aborted === true) {
+      throw new FederationError("trainer/aborted", `${doing} was stopped before it began`, { cause: signal.reason });
+    }
+    return (workshop ??= openWorkshop());
+  }
+
+  function keep({ thread, datasets }: Workshop, dataset: Dataset): KeptDataset {
+    const known = datasets.get(dataset);
+    if (known !== undefined) return known;
+    const { count, inputs, targets } = checkDataset(dataset, graphs.example);
+    const kept = { id: datasetsSent++, count };
+    const examples = { count, inputs: sendable(inputs), targets: sendable(targets) };
+    thread.tell({ type: "keep", dataset: kept.id, examples }, buffersOf([examples.inputs, examples.targets]));
+    datasets.set(dataset, kept);
+    return kept;
+  }
+
+  async function train(parameters: Parameters, options: TrainOptions): Promise<Trained> {
+    const { dataset, batchSize, epochs, seed, signal, onEpoch } = options;
+    const { firstEpoch = 0, learningRate = graphs.learningRate } = options;
+    requireWhole("batchSize", batchSize, 1);
+    requireWhole("epochs", epochs, 1);
+    requireWhole("firstEpoch", firstEpoch, 0);
+    requireRate(learningRate);
+    requireParameters(parameters, graphs.parameters);
+    const state = stateTensors(options.state, graphs.initialState).map(copyOf);
+    const given = parameters.map(copyOf);
+    const entered = await enter("training", signal);
+    const { id, count } = keep(entered, dataset);
+    const pair = graphPair(graphs.training, count, batchSize);
+    const result = await entered.thread.ask(
+      {
+        type: "train",
+        graphs: pair,
+        dataset: id,
+        parameters: given,
+        state,
+        batchSize,
+        epochs,
+        firstEpoch,
+        learningRate,
+        seed,
+      },
+      { transfer: buffersOf([...given, ...state].map(({ data }) => data)), signal, onProgress: onEpoch },
+    );
+    const names = [...graphs.initialState.keys()];
+    return { ...result, state: Object.fromEntries(names.map((name, i) => [name, result.state[i] as Tensor])) };
+  }
+
+  async function evaluate(parameters: Parameters, options: EvaluateOptions): Promise<Evaluated> {
+    const { dataset, batchSize = 256, signal } = options;
+    requireWhole("batchSize", batchSize, 1);
+    requireParameters(parameters, graphs.parameters);
+    const given = parameters.map(copyOf);
+    const entered = await enter("evaluation", signal);
+    const { id, count } = keep(entered, dataset);
+    const pair = graphPair(graphs.evaluation, count, batchSize);
+    return entered.thread.ask(
+      { type: "evaluate", graphs: pair, dataset: id, parameters: given, batchSize },
+      { transfer: buffersOf(given.map(({ data }) => data)), signal },
+    );
+  }
+
+  async function close(): Promise<void> {
+    closed = true;
+    await (await workshop)?.thread.end();
+  }
+
+  await enter("opening", undefined);
+  return { train, evaluate, close };
+}
+
+/** A tensor whose buffer is its own: what is sent to the worker is moved there, and the caller's stays whole. */
+function copyOf(tensor: Tensor): Tensor {
+  return { ...tensor, data: tensor.data.slice() };
+}
+
+/** An array as it is sent: itself over shared memory, else a copy that is moved. */
+function sendable<T extends TypedArray>(array: T): T {
+  return array.buffer instanceof SharedArrayBuffer ? array : (array.slice() as T);
+}
+
+function buffersOf(arrays: readonly TypedArray[]): ArrayBuffer[] {
+  return arrays.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : []));
+}

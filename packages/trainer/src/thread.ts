@@ -1,0 +1,142 @@
+// The main thread's end of the worker: starts it, asks it, and says what became of it when it dies.
+import { Worker } from "node:worker_threads";
+import { FederationError, messageOf } from "@perennial-fl/core";
+import { control } from "./protocol.js";
+import type { Control, FailureReport, FromWorker, ResultOf, Setup, Task, ToWorker, TrainResult } from "./protocol.js";
+import { place } from "./task.js";
+import type { Evaluated, Progress } from "./trainer.js";
+
+export interface AskOptions {
+  readonly transfer: readonly ArrayBuffer[];
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** A running worker. */
+export interface Thread {
+  tell(message: ToWorker, transfer?: readonly ArrayBuffer[]): void;
+  /** Has a task done. Throws `trainer/aborted`, or `trainer/failed` also when the worker dies. */
+  ask<T extends Task>(task: T, options: AskOptions): Promise<ResultOf<T>>;
+  /** Ends the worker; what it was asked throws `trainer/aborted`. */
+  end(): Promise<void>;
+}
+
+interface Call {
+  readonly doing: string;
+  readonly shared: Control;
+  readonly onProgress: ((progress: Progress) => void) | undefined;
+  resolve(result: TrainResult | Evaluated): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Starts `script` as a worker and waits until it is ready; `onEnd` is told once when it is no more. Throws what the
+ * worker says it lacks.
+ */
+export async function startThread(script: URL, setup: Setup, onEnd: () => void): Promise<Thread> {
+  // The flags of this process (a loader, an input type) are not for the worker's compiled file.
+  const worker = new Worker(script, { workerData: setup, name: "perennial-trainer", execArgv: [] });
+  const calls = new Map<number, Call>();
+  let asked = 0;
+  let crash: unknown;
+
+  function failAll(why: (call: Call) => FederationError): void {
+    for (const call of calls.values()) call.reject(why(call));
+    calls.clear();
+  }
+
+  function settle(id: number): Call | undefined {
+    const call = calls.get(id);
+    calls.delete(id);
+    // An idle worker must not keep the process of someone who forgot to close it alive.
+    if (calls.size === 0) worker.unref();
+    return call;
+  }
+
+  /** Tells the caller. A listener that throws has spoken: its task stops and fails with what it threw. */
+  function progress(id: number, progress: Progress): void {
+    const call = calls.get(id);
+    try {
+      call?.onProgress?.(progress);
+    } catch (error) {
+      if (call !== undefined) Atomics.store(call.shared, control.stop, 1);
+      settle(id)?.reject(error);
+    }
+  }
+
+  const ready = new Promise<void>((resolve, reject) => {
+    worker.on("message", (message: FromWorker) => {
+      switch (message.type) {
+        case "ready":
+          resolve();
+          return;
+        case "unavailable":
+          reject(errorOf(message.failure));
+          return;
+        case "progressed":
+          progress(message.id, message.progress);
+          return;
+        case "done":
+          settle(message.id)?.resolve(message.result);
+          return;
+        case "failed":
+          settle(message.id)?.reject(errorOf(message.failure));
+          return;
+      }
+    });
+    worker.on("error", (cause) => {
+      crash = cause;
+    });
+    // An exit follows every crash, and it alone ends a worker, once.
+    worker.on("exit", (code) => {
+      const why = crash === undefined ? `exit code ${code}` : messageOf(crash);
+      reject(died("its start", why, crash));
+      onEnd();
+      failAll((call) => died(describe(call), why, crash));
+    });
+  });
+
+  try {
+    await ready;
+  } catch (error) {
+    await worker.terminate();
+    throw error;
+  }
+  worker.unref();
+
+  return {
+    tell(message, transfer = []) {
+      worker.postMessage(message, transfer);
+    },
+    ask<T extends Task>(task: T, { transfer, signal, onProgress }: AskOptions) {
+      const id = asked++;
+      const shared = new Int32Array(new SharedArrayBuffer(control.length * Int32Array.BYTES_PER_ELEMENT));
+      const stop = (): void => void Atomics.store(shared, control.stop, 1);
+      signal?.addEventListener("abort", stop);
+      return new Promise<ResultOf<T>>((resolve, reject) => {
+        const doing = task.type === "train" ? "training" : "evaluation";
+        calls.set(id, { doing, shared, onProgress, resolve: resolve as Call["resolve"], reject });
+        worker.ref();
+        worker.postMessage({ type: "do", id, task, control: shared } satisfies ToWorker, transfer);
+      }).finally(() => signal?.removeEventListener("abort", stop));
+    },
+    async end() {
+      failAll((call) => {
+        return new FederationError("trainer/aborted", `the trainer was closed during ${describe(call)}`);
+      });
+      await worker.terminate();
+    },
+  };
+}
+
+function died(during: string, why: string, cause?: unknown): FederationError {
+  return new FederationError("trainer/failed", `the training worker died during ${during}: ${why}`, { cause });
+}
+
+function describe(call: Call): string {
+  return `${call.doing} ${place(call.shared)}`;
+}
+
+function errorOf({ code, message, cause }: FailureReport): FederationError {
+  return new FederationError(code, message, cause === undefined ? {} : { cause: new Error(cause) });
+}

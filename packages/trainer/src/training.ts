@@ -1,0 +1,115 @@
+// The training loop, as the worker runs it.
+import { describeTensor, FederationError, firstNonFinite, tensor } from "@perennial-fl/core";
+import type { Tensor } from "@perennial-fl/core";
+import type { Tensor as OrtTensor } from "onnxruntime-node";
+import { allocateBatch, epochOrder, fillBatch } from "./batches.js";
+import type { Batch } from "./batches.js";
+import type { Examples } from "./dataset.js";
+import type { Control, TrainingGraph, TrainResult, TrainTask } from "./protocol.js";
+import type { Runtime } from "./runtime.js";
+import type { Sessions } from "./sessions.js";
+import { beginStep, graphFor, place } from "./task.js";
+import type { Progress } from "./trainer.js";
+
+type Values = readonly OrtTensor[];
+
+/** Trains for `task.epochs`. The task's tensors belong to this call, which overwrites them. */
+export async function train(
+  task: TrainTask,
+  examples: Examples,
+  runtime: Runtime,
+  sessions: Sessions,
+  shared: Control,
+  onEpoch: (progress: Progress) => void,
+): Promise<TrainResult> {
+  const { batchSize, epochs } = task;
+  const { count } = examples;
+  const step = stepper(task, runtime, sessions);
+  const batches = new Map([batchSize, count % batchSize].map((size) => [size, allocateBatch(examples, size)]));
+  const stepsPerEpoch = Math.ceil(count / batchSize);
+
+  let loss = NaN;
+  for (let epoch = 1; epoch <= epochs; epoch++) {
+    const order = epochOrder(count, task.seed, task.firstEpoch + epoch - 1);
+    let sum = 0;
+    for (let start = 0; start < count; start += batchSize) {
+      beginStep(shared, epoch, start / batchSize + 1);
+      const batch = batches.get(Math.min(batchSize, count - start)) as Batch;
+      fillBatch(batch, examples, start, order);
+      const batchLoss = await step.run(batch);
+      if (!Number.isFinite(batchLoss)) {
+        throw new FederationError("trainer/failed", `training diverged: the loss is ${batchLoss} ${place(shared)}`);
+      }
+      sum += batchLoss * batch.size;
+    }
+    loss = sum / count;
+    onEpoch({ epoch, epochs, loss, steps: epoch * stepsPerEpoch });
+  }
+  const { parameters, state } = step.values();
+  requireFinite(parameters, task, shared);
+  return { parameters, state, loss, numExamples: count, steps: epochs * stepsPerEpoch };
+}
+
+/** Runs steps one after the other; what a step gives is what the next one takes. */
+function stepper(task: TrainTask, runtime: Runtime, sessions: Sessions) {
+  const ort = (held: Tensor): OrtTensor => toOrt(runtime, held);
+  const learningRate = new runtime.Tensor("float32", Float32Array.of(task.learningRate), []);
+  const given = [...task.parameters, ...task.state];
+  // Two sets of buffers in turn: a step that wrote over what it reads would be wrong without a word.
+  let current: Values = given.map(ort);
+  let next: Values = given.map((held) => ort({ ...held, data: held.data.slice() }));
+  return {
+    /** One step on a batch, and its loss. */
+    async run(batch: Batch): Promise<number> {
+      const graph = graphFor(task.graphs, batch.size);
+      const session = await sessions.of(graph);
+      const carried = [...graph.parameters, ...graph.state];
+      const feeds: Record<string, OrtTensor> = {
+        [graph.learningRate]: learningRate,
+        [graph.input]: new runtime.Tensor("float32", batch.inputs, graph.inputShape),
+        [graph.target]: targetTensor(runtime, batch, graph),
+      };
+      const fetches: Record<string, OrtTensor | null> = { [graph.loss]: null };
+      carried.forEach(({ input, output }, i) => {
+        feeds[input] = current[i] as OrtTensor;
+        fetches[output] = next[i] as OrtTensor;
+      });
+      const outputs = await session.run(feeds, fetches);
+      [current, next] = [next, current];
+      return Number((outputs[graph.loss] as OrtTensor).data[0]);
+    },
+    values(): { parameters: Tensor[]; state: Tensor[] } {
+      const values = given.map((held, i) => tensor(held.dtype, held.shape, (current[i] as OrtTensor).data as never));
+      return { parameters: values.slice(0, task.parameters.length), state: values.slice(task.parameters.length) };
+    },
+  };
+}
+
+export function toOrt(runtime: Runtime, { dtype, shape, data }: Tensor): OrtTensor {
+  // The names of our element types are the runtime's own.
+  return new runtime.Tensor(dtype, data as never, shape) as OrtTensor;
+}
+
+export function targetTensor(
+  runtime: Runtime,
+  batch: Batch,
+  graph: Pick<TrainingGraph, "targetShape">,
+): OrtTensor {
+  return batch.targets instanceof BigInt64Array
+    ? new runtime.Tensor("int64", batch.targets, graph.targetShape)
+    : new runtime.Tensor("float32", batch.targets, graph.targetShape);
+}
+
+/** The last step can end beyond float32 though its loss, which it computed first, was finite. */
+function requireFinite(parameters: readonly Tensor[], task: TrainTask, shared: Control): void {
+  for (const [i, parameter] of parameters.entries()) {
+    const at = firstNonFinite(parameter);
+    if (at < 0) continue;
+    const name = graphFor(task.graphs, (task.graphs.full ?? task.graphs.rest)?.batchSize ?? 0).parameters[i]?.input;
+    throw new FederationError(
+      "trainer/failed",
+      `training diverged: parameter ${String(name)}, ${describeTensor(parameter)}, holds ` +
+        `${String(parameter.data[at])} at ${at} ${place(shared)}`,
+    );
+  }
+}
