@@ -1,10 +1,29 @@
 // Federated strategies: who takes part, how updates combine, how the global model moves. Pure.
+export { meanAroundMedian, median, trimmedMean } from "./coordinates.js";
+export { bulyan as bulyanAggregate, krum as krumAggregate } from "./distances.js";
+export { fairMean } from "./fairness.js";
+export type { FairnessOptions } from "./fairness.js";
 export { weightedMean } from "./mean.js";
 export { weightedMetrics } from "./metrics.js";
-export { adamMove, replace } from "./moves.js";
-export type { AdamMoveOptions, AdamMoveState } from "./moves.js";
+export { adagradMove, adamMove, momentumMove, replace, yogiMove } from "./moves.js";
+export type { AdaptiveOptions, MomentState, MomentumOptions } from "./moves.js";
+export { numbersOf, tensorOf } from "./numbers.js";
 export { byFraction } from "./select.js";
 export type { FractionOptions } from "./select.js";
-export { fedAdam, fedAvg, strategies } from "./strategies.js";
-export type { FedAdamOptions, StrategyName, StrategyOptions } from "./strategies.js";
+export {
+  bulyan,
+  faultTolerantFedAvg,
+  fedAdagrad,
+  fedAdam,
+  fedAvg,
+  fedAvgM,
+  fedMedian,
+  fedProx,
+  fedTrimmedAvg,
+  fedYogi,
+  krum,
+  qFedAvg,
+  strategies,
+} from "./strategies.js";
+export type { FedOptOptions, StrategyName, StrategyOptions } from "./strategies.js";
 export type { Aggregate, Contribution, Move, Select, Strategy } from "./strategy.js";

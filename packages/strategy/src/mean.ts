@@ -1,6 +1,7 @@
 // The weighted mean of updates, tensor by tensor.
-import { FederationError, bytesOf, fromFloat16, tensorFromBytes, toFloat16, zeros } from "@perennial-fl/core";
-import type { Tensor, TypedArray } from "@perennial-fl/core";
+import { FederationError, bytesOf, tensorFromBytes } from "@perennial-fl/core";
+import type { Tensor } from "@perennial-fl/core";
+import { numbersOf, tensorOf } from "./numbers.js";
 import type { Aggregate, Contribution } from "./strategy.js";
 
 /**
@@ -18,8 +19,11 @@ function meanOfTensor(contributions: readonly Contribution[], index: number, hea
     throw new FederationError("strategy/failed", `the mean of ${contributions.length} updates has no weight`);
   if (header.dtype === "int64" || header.dtype === "uint64") return meanOfBigints(contributions, index, header);
   const sum = new Float64Array(header.data.length);
-  for (const { result, numExamples } of contributions) addWeighted(sum, elements(result.read(index)), numExamples);
-  return fromMean(header, sum, total);
+  for (const { result, numExamples } of contributions) addWeighted(sum, numbersOf(result.read(index)), numExamples);
+  return tensorOf(
+    header,
+    sum.map((element) => element / total),
+  );
 }
 
 /** sum += weight · values, four elements at a time: 1.5 times the speed of the plain loop on V8. */
@@ -34,23 +38,6 @@ function addWeighted(sum: Float64Array, values: ArrayLike<number>, weight: numbe
     sum[i + 3] = (sum[i + 3] as number) + weight * (values[i + 3] as number);
   }
   for (; i < length; i++) sum[i] = (sum[i] as number) + weight * (values[i] as number);
-}
-
-function elements(tensor: Tensor): ArrayLike<number> {
-  if (tensor.dtype === "float16") return Float64Array.from(tensor.data as Uint16Array, fromFloat16);
-  return tensor.data as Exclude<TypedArray, BigInt64Array | BigUint64Array>;
-}
-
-function fromMean(header: Tensor, sum: Float64Array, total: number): Tensor {
-  const mean = zeros(header.dtype, header.shape);
-  const target = mean.data as Float64Array;
-  const round = header.dtype.startsWith("float") ? (x: number) => x : Math.round;
-  const half = header.dtype === "float16";
-  for (let i = 0; i < sum.length; i++) {
-    const value = (sum[i] as number) / total;
-    target[i] = half ? toFloat16(value) : round(value);
-  }
-  return mean;
 }
 
 function meanOfBigints(contributions: readonly Contribution[], index: number, header: Tensor): Tensor {

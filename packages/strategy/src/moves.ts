@@ -1,5 +1,6 @@
 // How the global model moves: rules over (aggregate, state, current), in the symbols of their papers.
-import { float32, FederationError, describeTensor } from "@perennial-fl/core";
+// All but `replace` move float32 tensors; their moments are float32, as numpy's are in Flower, the arithmetic float64.
+import { FederationError, describeTensor, float32 } from "@perennial-fl/core";
 import type { Parameters, Tensor } from "@perennial-fl/core";
 import type { Move } from "./strategy.js";
 
@@ -9,7 +10,28 @@ export const replace: Move<null> = {
   update: (aggregate) => [aggregate, null],
 };
 
-export interface AdamMoveOptions {
+/** What the moves of a server optimizer remember: how many updates they made, and their moments. */
+export type MomentState = { readonly step: number; readonly m: Parameters; readonly v: Parameters };
+
+export interface MomentumOptions {
+  /** η, the server's learning rate. */
+  readonly eta: number;
+  /** μ, the momentum. */
+  readonly mu: number;
+}
+
+/** FedAvgM (Hsu et al. 2019, arXiv 1909.06335): m ← μ m + (w − ŵ), w ← w − η m. */
+export function momentumMove({ eta, mu }: MomentumOptions): Move<MomentState> {
+  return momentMove("fedavgm", (w, target, m) => {
+    for (let i = 0; i < w.length; i++) {
+      const moment = mu * at(m, i) + (at(w, i) - at(target, i));
+      m[i] = moment;
+      w[i] = at(w, i) - eta * moment;
+    }
+  });
+}
+
+export interface AdaptiveOptions {
   /** η, the server's learning rate. */
   readonly eta: number;
   readonly beta1: number;
@@ -18,39 +40,67 @@ export interface AdamMoveOptions {
   readonly tau: number;
 }
 
-export type AdamMoveState = { readonly step: number; readonly m: Parameters; readonly v: Parameters };
+/** FedAdagrad (Reddi et al. 2021, arXiv 2003.00295). With Δ = ŵ − w: m ← β₁ m + (1 − β₁) Δ, v ← v + Δ², w ← w + η m / (√v + τ). */
+export function adagradMove({ eta, beta1, tau }: AdaptiveOptions): Move<MomentState> {
+  return momentMove("fedadagrad", (w, target, m, v) => {
+    for (let i = 0; i < w.length; i++) {
+      const delta = at(target, i) - at(w, i);
+      m[i] = beta1 * at(m, i) + (1 - beta1) * delta;
+      v[i] = at(v, i) + delta * delta;
+      w[i] = at(w, i) + (eta * at(m, i)) / (Math.sqrt(at(v, i)) + tau);
+    }
+  });
+}
 
 /**
- * FedAdam (Reddi et al. 2021, arXiv 2003.00295) with the bias correction that Flower applies, in which the t-th
- * update counts as t + 1. With Δ = ŵ − w:
+ * FedAdam (Reddi et al. 2021) with the bias correction that Flower applies, in which the t-th update counts as t + 1:
  *
  *     m ← β₁ m + (1 − β₁) Δ        v ← β₂ v + (1 − β₂) Δ²
  *     w ← w + η √(1 − β₂^(t+1)) / (1 − β₁^(t+1)) · m / (√v + τ)
- *
- * Float tensors only; the moments are float32, the arithmetic float64.
  */
-export function adamMove({ eta, beta1, beta2, tau }: AdamMoveOptions): Move<AdamMoveState> {
+export function adamMove({ eta, beta1, beta2, tau }: AdaptiveOptions): Move<MomentState> {
+  return momentMove("fedadam", (w, target, m, v, step) => {
+    const rate = (eta * Math.sqrt(1 - beta2 ** (step + 1))) / (1 - beta1 ** (step + 1));
+    for (let i = 0; i < w.length; i++) {
+      const delta = at(target, i) - at(w, i);
+      m[i] = beta1 * at(m, i) + (1 - beta1) * delta;
+      v[i] = beta2 * at(v, i) + (1 - beta2) * delta * delta;
+      w[i] = at(w, i) + (rate * at(m, i)) / (Math.sqrt(at(v, i)) + tau);
+    }
+  });
+}
+
+/** FedYogi (Reddi et al. 2021): as FedAdam without bias correction, with v ← v − (1 − β₂) Δ² sign(v − Δ²). */
+export function yogiMove({ eta, beta1, beta2, tau }: AdaptiveOptions): Move<MomentState> {
+  return momentMove("fedyogi", (w, target, m, v) => {
+    for (let i = 0; i < w.length; i++) {
+      const delta = at(target, i) - at(w, i);
+      m[i] = beta1 * at(m, i) + (1 - beta1) * delta;
+      v[i] = at(v, i) - (1 - beta2) * delta * delta * Math.sign(at(v, i) - delta * delta);
+      w[i] = at(w, i) + (eta * at(m, i)) / (Math.sqrt(at(v, i)) + tau);
+    }
+  });
+}
+
+/** Updates one tensor and its moments in place; they are copies. `step` counts updates from 1. */
+type MomentRule = (w: Float32Array, target: Float32Array, m: Float32Array, v: Float32Array, step: number) => void;
+
+function momentMove(name: string, rule: MomentRule): Move<MomentState> {
   return {
     init(parameters) {
-      for (const tensor of parameters) checkFloat32(tensor);
+      const odd = parameters.find(({ dtype }) => dtype !== "float32");
+      if (odd)
+        throw new FederationError("strategy/failed", `${name} moves float32 tensors, not ${describeTensor(odd)}`);
       const blank = () => parameters.map(({ shape, data }) => float32(shape, new Float32Array(data.length)));
       return { step: 0, m: blank(), v: blank() };
     },
     update(aggregate, state, current) {
       const step = state.step + 1;
-      const rate = (eta * Math.sqrt(1 - beta2 ** (step + 1))) / (1 - beta1 ** (step + 1));
-      const next = { w: copy(current), m: copy(state.m), v: copy(state.v) };
-      for (const [index, tensor] of aggregate.entries()) {
-        const target = elements(tensor);
-        const [w, m, v] = [elements(next.w[index]), elements(next.m[index]), elements(next.v[index])];
-        for (let i = 0; i < target.length; i++) {
-          const delta = at(target, i) - at(w, i);
-          m[i] = beta1 * at(m, i) + (1 - beta1) * delta;
-          v[i] = beta2 * at(v, i) + (1 - beta2) * delta * delta;
-          w[i] = at(w, i) + (rate * at(m, i)) / (Math.sqrt(at(v, i)) + tau);
-        }
+      const [w, m, v] = [copy(current), copy(state.m), copy(state.v)];
+      for (const [index, target] of aggregate.entries()) {
+        rule(elements(w[index]), elements(target), elements(m[index]), elements(v[index]), step);
       }
-      return [next.w, { step, m: next.m, v: next.v }];
+      return [w, { step, m, v }];
     },
   };
 }
@@ -59,15 +109,8 @@ function copy(parameters: Parameters): Tensor[] {
   return parameters.map(({ shape, data }) => float32(shape, data.slice() as Float32Array));
 }
 
-function checkFloat32(tensor: Tensor): void {
-  if (tensor.dtype !== "float32") {
-    throw new FederationError("strategy/failed", `fedadam moves float32 tensors, not ${describeTensor(tensor)}`);
-  }
-}
-
 function elements(tensor: Tensor | undefined): Float32Array {
-  if (tensor === undefined)
-    throw new FederationError("strategy/failed", "fedadam's moments and the model differ in length");
+  if (tensor === undefined) throw new FederationError("strategy/failed", "the moments and the model differ in length");
   return tensor.data as Float32Array;
 }
 

@@ -51,6 +51,8 @@ export interface Strategy<State extends Saved = Saved> {
   readonly selectEvaluate: Select;
   /** What clients are told with their instruction. */
   configure(round: number, phase: Phase): Config;
+  /** Whether so many answers out of so many asked make a round. If not, it is skipped and the model stays. */
+  enough(answered: number, asked: number): boolean;
   readonly aggregate: Aggregate;
   readonly move: Move<State>;
 }

@@ -1,15 +1,10 @@
 // Every strategy: its formula by hand, and the properties that all must have.
 import { expect } from "chai";
-import { float32, memoryResult, random, sameTensor } from "@perennial-fl/core";
+import { float32, memoryResult, permutation, random, sameTensor } from "@perennial-fl/core";
 import type { Parameters, Saved } from "@perennial-fl/core";
 import { fedAdam, fedAvg, strategies } from "../src/index.js";
 import type { Contribution, Strategy } from "../src/index.js";
-import { rows, updates } from "./table.js";
-
-const contribution = (client: string, values: Iterable<number>, numExamples: number): Contribution => {
-  const data = Float32Array.from(values);
-  return { client, result: memoryResult([float32([data.length], data)]), numExamples, metrics: {} };
-};
+import { losses, rows, updates } from "./table.js";
 
 /** One round of a strategy, by hand of the test. */
 function round(
@@ -21,11 +16,14 @@ function round(
 }
 
 const rounds = updates.map((clients) =>
-  clients.map(({ values, numExamples }, i) => contribution(`c${i}`, values, numExamples)),
+  clients.map((values, k): Contribution => {
+    const result = memoryResult([float32([2], values)]);
+    return { client: `c${k}`, result, numExamples: 10, metrics: { train_loss: losses[k]! } };
+  }),
 );
 
 it("every strategy has a row in the table", () => {
-  expect(rows.map(({ name }) => name)).to.have.members(Object.keys(strategies));
+  expect(rows.map(({ name }) => name)).to.include.members(Object.keys(strategies));
 });
 
 for (const row of rows) {
@@ -34,31 +32,42 @@ for (const row of rows) {
       const model = [float32([2], [1, -2])];
       return [model, row.strategy().move.init(model)];
     };
+    const play = (strategy: () => Strategy, from = start()) =>
+      rounds.reduce((held, contributions) => round(strategy(), held, contributions), from);
 
     it("gives the numbers of its formula over two rounds", () => {
-      const strategy = row.strategy();
-      const [model] = rounds.reduce((held, contributions) => round(strategy, held, contributions), start());
-      for (const [i, expected] of row.afterTwoRounds.entries()) {
+      const [model] = play(row.strategy);
+      for (const [i, expected] of row.byHand.entries()) {
         expect(model[0]?.data[i]).to.be.closeTo(expected, 1e-6 * Math.max(1, Math.abs(expected)));
       }
     });
 
-    it("remembers nothing itself: a second instance goes on from the first one's state, bit for bit", () => {
-      const [whole] = rounds.reduce((held, contributions) => round(row.strategy(), held, contributions), start());
-      const strategy = row.strategy();
-      const [again] = rounds.reduce((held, contributions) => round(strategy, held, contributions), start());
-      expect(sameTensor(whole[0]!, again[0]!)).to.equal(true);
+    it("remembers nothing itself: a fresh instance goes on from another's state, bit for bit", () => {
+      const one = row.strategy();
+      expect(sameTensor(play(row.strategy)[0][0]!, play(() => one)[0][0]!)).to.equal(true);
+    });
+
+    if (row.tie !== true)
+      it("does not depend on the order of clients beyond rounding", () => {
+        const [model] = play(row.strategy);
+        const shuffled = rounds.map((clients, r) =>
+          Array.from(permutation(clients.length, random(r)), (k) => clients[k]!),
+        );
+        const [again] = shuffled.reduce((held, contributions) => round(row.strategy(), held, contributions), start());
+        for (const i of [0, 1]) expect(again[0]?.data[i]).to.be.closeTo(model[0]?.data[i] as number, 1e-6);
+      });
+
+    it("leaves the model alone when every client sends it back", () => {
+      const [model, state] = start();
+      const echo = rounds[0]!.map((contribution) => ({ ...contribution, result: memoryResult(model) }));
+      expect(round(row.strategy(), [model, state], echo)[0]).to.deep.equal(model);
     });
 
     it("does not write to what it is given", () => {
-      const held = start();
-      const before = held[0][0]!.data.slice();
-      round(row.strategy(), held, rounds[0]!);
-      expect(held[0][0]!.data).to.deep.equal(before);
-    });
-
-    it("has a plan of plain values that names it", () => {
-      expect(row.strategy().plan["strategy"]).to.equal(row.name);
+      const [model, state] = start();
+      const before = structuredClone([model, state, rounds[0]!.map(({ result }) => result.read(0))]);
+      round(row.strategy(), [model, state], rounds[0]!);
+      expect([model, state, rounds[0]!.map(({ result }) => result.read(0))]).to.deep.equal(before);
     });
   });
 }
@@ -78,6 +87,16 @@ describe("fedadam", () => {
     expect(() => fedAdam().move.init([half])).to.throw("fedadam moves float32 tensors, not float16[1]");
     expect(() => fedAdam({ beta1: 1 })).to.throw("fedadam's beta1 cannot be 1");
     expect(() => fedAdam({ eta: NaN })).to.throw("fedadam's eta cannot be NaN");
+  });
+});
+
+describe("the share of a cohort that makes a round", () => {
+  it("is one client by default, and half of them for the fault-tolerant strategy", () => {
+    expect([0, 1].map((answered) => fedAvg().enough(answered, 10))).to.deep.equal([false, true]);
+    expect([4, 5].map((answered) => strategies.faulttolerantfedavg().enough(answered, 10))).to.deep.equal([
+      false,
+      true,
+    ]);
   });
 });
 

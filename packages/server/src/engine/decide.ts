@@ -19,11 +19,11 @@ export function decide(plan: Plan, state: EngineState): Step {
   const next = ((): Step => {
     if (open.fit === undefined) return openFit(plan, expecting.state);
     if (!isOver(open.fit)) return ask(plan, expecting.state, open.fit);
-    if (open.moved === undefined) return only(expecting.state, aggregate(expecting.state, open.fit));
+    if (open.moved === undefined) return only(expecting.state, aggregate(plan, expecting.state, open.fit));
     if (open.evaluate === undefined) return only(expecting.state, openEvaluate(plan, expecting.state));
     if (!isOver(open.evaluate)) return ask(plan, expecting.state, open.evaluate);
-    if (open.checkpointed === undefined) return only(expecting.state, checkpoint(expecting.state));
-    return only(expecting.state, commit(expecting.state));
+    if (open.checkpointed === undefined) return only(expecting.state, checkpoint(plan, expecting.state));
+    return only(expecting.state, commit(plan, expecting.state));
   })();
   return { state: next.state, commands: [...expecting.commands, ...next.commands] };
 }
@@ -139,8 +139,10 @@ function answers<T extends Phase>(progress: PhaseProgress, phase: T): [ClientId,
   });
 }
 
-function aggregate(state: EngineState, fit: PhaseProgress): Command {
-  const contributions = answers(fit, "fit").map(([client, { update, numExamples, metrics }]): Contribution => ({
+/** Too few answers are as good as none: the model stays, and the round is skipped. */
+function aggregate(plan: Plan, state: EngineState, fit: PhaseProgress): Command {
+  const counted = countedFits(plan, fit);
+  const contributions = counted.map(([client, { update, numExamples, metrics }]): Contribution => ({
     client,
     result: update,
     numExamples,
@@ -149,8 +151,13 @@ function aggregate(state: EngineState, fit: PhaseProgress): Command {
   return { type: "aggregate", round: state.durable.round + 1, contributions };
 }
 
-function checkpoint(state: EngineState): Command {
-  const record = recordOf(state);
+function countedFits(plan: Plan, fit: PhaseProgress): ReturnType<typeof answers<"fit">> {
+  const fits = answers(fit, "fit");
+  return plan.strategy.enough(fits.length, fit.cohort.length) ? fits : [];
+}
+
+function checkpoint(plan: Plan, state: EngineState): Command {
+  const record = recordOf(plan, state);
   return {
     type: "checkpoint",
     round: record.round,
@@ -161,8 +168,8 @@ function checkpoint(state: EngineState): Command {
   };
 }
 
-function commit(state: EngineState): Command {
-  const record = recordOf(state);
+function commit(plan: Plan, state: EngineState): Command {
+  const record = recordOf(plan, state);
   const moved = state.open.moved ?? state.durable;
   const durable: Durable = {
     run: state.durable.run,
@@ -175,9 +182,9 @@ function commit(state: EngineState): Command {
   return { type: "commit", durable, record };
 }
 
-function recordOf(state: EngineState): RoundRecord {
+function recordOf(plan: Plan, state: EngineState): RoundRecord {
   const { fit, evaluate } = state.open;
-  const fits = fit ? answers(fit, "fit") : [];
+  const fits = fit ? countedFits(plan, fit) : [];
   const evaluations = evaluate ? answers(evaluate, "evaluate") : [];
   const losses = weightedMetrics(evaluations.map(([, { loss, numExamples }]) => ({ numExamples, metrics: { loss } })));
   return {

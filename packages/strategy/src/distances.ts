@@ -1,0 +1,93 @@
+// Robust aggregates by distances between whole updates: Krum, Multi-Krum, Bulyan.
+import { FederationError } from "@perennial-fl/core";
+import type { Parameters } from "@perennial-fl/core";
+import { meanAroundMedian } from "./coordinates.js";
+import { weightedMean } from "./mean.js";
+import { numbersOf } from "./numbers.js";
+import type { Aggregate, Contribution } from "./strategy.js";
+
+/**
+ * Krum: the update with the smallest sum of squared distances to its n − f − 2 nearest others, f of n clients being
+ * malicious (Blanchard et al. 2017, arXiv 1703.02757). With `keep` > 0 it is Multi-Krum: the weighted mean of the
+ * `keep` best. At least one neighbour is always looked at. Memory: one tensor of every client.
+ */
+export function krum({ malicious, keep = 0 }: { readonly malicious: number; readonly keep?: number }): Aggregate {
+  checkCount("malicious clients", malicious);
+  checkCount("kept updates", keep);
+  return (contributions, current) => {
+    const ranking = rankByKrum(squaredDistances(contributions, current), malicious);
+    const best = ranking.slice(0, Math.max(1, keep)).map((index) => contributions[index] as Contribution);
+    const [first] = best;
+    if (keep > 0 || first === undefined) return weightedMean(best, current);
+    return current.map((_, index) => first.result.read(index));
+  };
+}
+
+/**
+ * Bulyan: θ = n − 2f updates by repeated Krum, then per coordinate the mean of the θ − 2f values nearest to their
+ * median (El Mhamdi et al. 2018, arXiv 1802.07927). Needs n ≥ 4f + 3, else throws `strategy/failed`.
+ */
+export function bulyan({ malicious }: { readonly malicious: number }): Aggregate {
+  checkCount("malicious clients", malicious);
+  return (contributions, current) => {
+    const needed = 4 * malicious + 3;
+    if (contributions.length < needed) {
+      throw new FederationError(
+        "strategy/failed",
+        `bulyan against ${malicious} malicious clients needs ${needed} updates, and ${contributions.length} came`,
+      );
+    }
+    const distances = squaredDistances(contributions, current);
+    let left = contributions.map((_, index) => index);
+    const chosen: Contribution[] = [];
+    const theta = contributions.length - 2 * malicious;
+    while (chosen.length < theta) {
+      const among = left.map((i) => left.map((j) => distances[i]?.[j] as number));
+      const pick = left[rankByKrum(among, malicious)[0] as number] as number;
+      chosen.push(contributions[pick] as Contribution);
+      left = left.filter((index) => index !== pick);
+    }
+    return meanAroundMedian(theta - 2 * malicious)(chosen, current);
+  };
+}
+
+/** Indices from the best score to the worst; equal scores keep the cohort's order. */
+function rankByKrum(distances: readonly (readonly number[])[], malicious: number): number[] {
+  const neighbours = Math.max(1, distances.length - malicious - 2);
+  const scores = distances.map((row, self) => {
+    const others = row.filter((_, other) => other !== self).sort((a, b) => a - b);
+    return others.slice(0, neighbours).reduce((sum, distance) => sum + distance, 0);
+  });
+  return scores.map((_, index) => index).sort((a, b) => (scores[a] as number) - (scores[b] as number) || a - b);
+}
+
+function squaredDistances(contributions: readonly Contribution[], current: Parameters): number[][] {
+  const distances = contributions.map(() => new Array<number>(contributions.length).fill(0));
+  for (const index of current.keys()) {
+    const updates = contributions.map(({ result }) => numbersOf(result.read(index)));
+    for (const [i, a] of updates.entries()) {
+      for (const [j, b] of updates.entries()) {
+        if (j <= i) continue;
+        const distance = (distances[i]?.[j] as number) + squaredDistance(a, b);
+        (distances[i] as number[])[j] = distance;
+        (distances[j] as number[])[i] = distance;
+      }
+    }
+  }
+  return distances;
+}
+
+function squaredDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) {
+    const difference = (a[i] as number) - (b[i] as number);
+    sum += difference * difference;
+  }
+  return sum;
+}
+
+function checkCount(what: string, count: number): void {
+  if (!Number.isSafeInteger(count) || count < 0) {
+    throw new FederationError("argument/invalid", `a number of ${what} is a whole number from 0, not ${count}`);
+  }
+}

@@ -1,0 +1,111 @@
+// The deliberate defects: each is a piece of compiled code replaced by a wrong one, and the suite that must notice.
+
+export interface Mutant {
+  /** What is wrong, in words. */
+  readonly name: string;
+  /** The compiled file, from the repository's root. */
+  readonly file: string;
+  /** Occurs exactly once in it. */
+  readonly before: string;
+  readonly after: string;
+  /** Glob of the compiled tests that must fail. */
+  readonly suite: string;
+}
+
+const engine = "packages/server/dist/src/engine";
+const resume = "test/dist/resume/*.test.js";
+const stories = "test/dist/stories/*.test.js";
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: "the state is saved before the module is checkpointed",
+    file: `${engine}/decide.js`,
+    before: "if (open.checkpointed === undefined)",
+    after: "if (open.checkpointed === undefined && state.durable.round < 0)",
+    suite: resume,
+  },
+  {
+    name: "instructions are sent before the opening is durable",
+    file: "packages/server/dist/src/runner.js",
+    before: 'return journalled({ ...command, type: "opened" });',
+    after: 'return { ...command, type: "opened" };',
+    suite: resume,
+  },
+  {
+    name: "the strategy's state is not saved",
+    file: "packages/server/dist/src/server-state.js",
+    before: "...state.durable })",
+    after: "...state.durable, strategyState: state.durable.round === 0 ? state.durable.strategyState : null })",
+    suite: resume,
+  },
+  {
+    name: "updates are summed in order of arrival",
+    file: `${engine}/decide.js`,
+    before: "return progress.cohort.flatMap((client) => {\n        const outcome",
+    after: "return [...progress.outcomes.keys()].flatMap((client) => {\n        const outcome",
+    suite: resume,
+  },
+  {
+    name: "a repeated answer replaces the first and counts again",
+    file: `${engine}/step.js`,
+    before: "!outstanding(progress).includes(client)",
+    after: "!progress.cohort.includes(client)",
+    suite: stories,
+  },
+  {
+    name: "the best score is forgotten over a restart",
+    file: "packages/checkpointer/dist/src/module-checkpointer.js",
+    before: "FILL",
+    after: "FILL",
+    suite: resume,
+  },
+  {
+    name: "an answer counts before it is durable",
+    file: "packages/server/dist/src/runner.js",
+    before: 'return journalled({ ...command, type: "accepted" });',
+    after: 'return { ...command, type: "accepted" };',
+    suite: resume,
+  },
+  {
+    name: "a deadline's decision is not journalled",
+    file: "packages/server/dist/src/runner.js",
+    before: 'return journalled({ ...command, type: "dropped" });',
+    after: 'return { ...command, type: "dropped" };',
+    suite: resume,
+  },
+  {
+    name: "the journal is cleared before the state is saved",
+    file: "packages/server/dist/src/runner.js",
+    before: "await world.save(durable);",
+    after: "await world.journal.clear(); await world.save(durable);",
+    suite: resume,
+  },
+  {
+    name: "the roster is not saved, so nobody is expected back",
+    file: `${engine}/step.js`,
+    before: "durable.roster.map(",
+    after: "[].map(",
+    suite: stories,
+  },
+  {
+    name: "the cohort is drawn from a stream instead of from seed and round",
+    file: `${engine}/decide.js`,
+    before: 'random(plan.seed, "select", key.phase, key.round)',
+    after: "random(Math.random())",
+    suite: resume,
+  },
+  {
+    name: "updates with NaN are averaged in",
+    file: `${engine}/validate.js`,
+    before: "tensor.firstNonFinite !== undefined",
+    after: "false",
+    suite: stories,
+  },
+  {
+    name: "the mean is not weighted",
+    file: "packages/strategy/dist/src/mean.js",
+    before: "elements(result.read(index)), numExamples)",
+    after: "elements(result.read(index)), 1)",
+    suite: "packages/strategy/dist/test/*.test.js",
+  },
+];
