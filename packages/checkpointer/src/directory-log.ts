@@ -1,0 +1,134 @@
+// The append-only log of a directory: one file of frames, and a watch for anyone else who writes to it.
+import { join } from "node:path";
+import { FederationError } from "@perennial-fl/core";
+import type { Disk } from "./disk.js";
+import { writeFully } from "./disk.js";
+import type { ParsedLog } from "./frames.js";
+import { frame, parseLog } from "./frames.js";
+import { step } from "./io-error.js";
+import { readWhole } from "./read-file.js";
+import { createTemporary } from "./replace-file.js";
+import { serial } from "./serial.js";
+import type { StorageLog } from "./storage.js";
+
+const empty: ParsedLog = { records: [], checksum: 0, byteLength: 0, tail: "none" };
+
+/** Parses the file of a log. Throws `checkpoint/corrupt` if an acknowledged record may be lost. */
+export async function readLog(disk: Disk, directory: string, name: string): Promise<ParsedLog> {
+  const bytes = await readWhole(disk, join(directory, name));
+  if (bytes === undefined) return empty;
+  const parsed = parseLog(bytes);
+  if (parsed.tail === "damaged") {
+    throw new FederationError(
+      "checkpoint/corrupt",
+      `the log ${join(directory, name)} is damaged after ${parsed.records.length} whole records, at byte ${parsed.byteLength}`,
+    );
+  }
+  return parsed;
+}
+
+export async function openDirectoryLog(disk: Disk, directory: string, name: string): Promise<StorageLog> {
+  const path = join(directory, name);
+  const opened = await readLog(disk, directory, name);
+  const records: Uint8Array[] = [...opened.records];
+  let { checksum, byteLength } = opened;
+  let identity = (await step("looking at", path, () => disk.stat(path)))?.identity;
+  /** After a failed or torn append the file is not appended to again: a new one takes its place. */
+  let doubtful = opened.tail === "torn";
+  /** The record whose append failed; it may be in the file all the same. */
+  let attempted: Uint8Array | undefined;
+
+  const deposed = (at: number): FederationError =>
+    new FederationError("storage/deposed", `another writer has gone on with the log ${path} at record ${at}`);
+
+  /** Compares the file with what this log knows of it, and takes in records that were added. */
+  const look = async (): Promise<void> => {
+    const entry = await step("looking at", path, () => disk.stat(path));
+    if (!doubtful && entry?.identity === identity && (entry?.byteLength ?? 0) === byteLength) return;
+    if (entry === undefined && identity !== undefined) throw deposed(records.length);
+    const found = await readLog(disk, directory, name);
+    const known = records.every((record, at) => sameBytes(record, found.records[at]));
+    if (!known) throw deposed(records.length);
+    const added = found.records.slice(records.length);
+    const own = added.length === 1 && sameBytes(added[0], attempted);
+    if (added.length > 0 && !own) {
+      // Someone else's: they are taken for what they are, and whoever asks for other ones is deposed.
+      records.push(...added);
+      ({ checksum, byteLength } = found);
+      identity = entry?.identity;
+    }
+    if (found.tail === "torn") doubtful = true;
+  };
+
+  /** The whole log in a new file, because pages that a failed sync left behind cannot be trusted. */
+  const rewrite = async (record: Uint8Array): Promise<void> => {
+    const temporary = await createTemporary(disk, directory, name);
+    let running = 0;
+    let length = 0;
+    for (const each of [...records, record]) {
+      const next = frame(each, running);
+      await temporary.write(next.bytes);
+      running = next.checksum;
+      length += next.bytes.byteLength;
+    }
+    await temporary.publish(name);
+    const entry = await step("looking at", path, () => disk.stat(path));
+    [identity, checksum, byteLength] = [entry?.identity, running, length];
+  };
+
+  const extend = async (record: Uint8Array): Promise<void> => {
+    const next = frame(record, checksum);
+    await step("appending to", path, async () => {
+      const file = await disk.open(path, "write");
+      try {
+        await writeFully(file, next.bytes, byteLength);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    });
+    checksum = next.checksum;
+    byteLength += next.bytes.byteLength;
+  };
+
+  const inTurn = serial();
+  return {
+    records,
+    append: (at, record) =>
+      inTurn(async () => {
+        if (at >= records.length) await look();
+        if (at < records.length) {
+          if (sameBytes(records[at], record)) return;
+          throw deposed(at);
+        }
+        if (at > records.length) throw deposed(records.length);
+        const bytes = record.slice();
+        const whole = doubtful || identity === undefined;
+        doubtful = true;
+        attempted = bytes;
+        await (whole ? rewrite(bytes) : extend(bytes));
+        records.push(bytes);
+        doubtful = false;
+        attempted = undefined;
+      }),
+    clear: () =>
+      inTurn(async () => {
+        const count = records.length;
+        await look();
+        if (records.length > count) throw deposed(count);
+        if (identity !== undefined || doubtful) {
+          if ((await step("looking at", path, () => disk.stat(path))) !== undefined) {
+            await step("removing", path, () => disk.unlink(path));
+          }
+        }
+        records.length = 0;
+        [checksum, byteLength, identity, doubtful, attempted] = [0, 0, undefined, false, undefined];
+        await step("making durable the names in", directory, () => disk.syncDirectory(directory));
+      }),
+    close: () => inTurn(() => Promise.resolve()),
+  };
+}
+
+export function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a !== undefined && b !== undefined && Buffer.compare(a, b) === 0;
+}

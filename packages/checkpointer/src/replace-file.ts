@@ -1,0 +1,106 @@
+// The write protocol: new contents appear under a name whole and durable, or not at all.
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import type { Disk, DiskFile } from "./disk.js";
+import { systemCode, writeFully } from "./disk.js";
+import { creationError, ioError, step } from "./io-error.js";
+import { previousName, temporaryPrefix } from "./names.js";
+
+/** Paths that this process is writing now, so that a sweep leaves them alone. */
+const underWay = new Set<string>();
+
+/** A file that nobody else can see yet, under a random name. Exactly one of `publish` and `discard` ends it. */
+export interface TemporaryFile {
+  write(bytes: Uint8Array): Promise<void>;
+  /** Makes the contents durable, gives them their name, and makes the name durable. Discards them if that fails. */
+  publish(name: string, keepPrevious?: boolean): Promise<void>;
+  discard(): Promise<void>;
+}
+
+/** Creates a temporary file for `purpose`, the name that it is to have (so that a sweep for that name finds it). */
+export async function createTemporary(disk: Disk, directory: string, purpose: string): Promise<TemporaryFile> {
+  // A fresh name each time: with a fixed one, a single failed rename would make every later save fail.
+  const path = join(directory, `${temporaryPrefix}${randomBytes(8).toString("hex")}-${purpose}`);
+  underWay.add(path);
+  let file: DiskFile | undefined;
+  try {
+    file = await disk.create(path);
+  } catch (error) {
+    underWay.delete(path);
+    throw creationError(directory, error);
+  }
+  let position = 0;
+
+  const closeFile = async (): Promise<void> => {
+    const closing = file;
+    file = undefined;
+    await closing?.close();
+  };
+  const discard = async (): Promise<void> => {
+    // What cannot be closed or removed here is removed by the next owner's sweep; the first error is the one to tell.
+    await closeFile().catch(() => undefined);
+    await disk.unlink(path).catch(() => undefined);
+    underWay.delete(path);
+  };
+  return {
+    async write(bytes) {
+      if (file === undefined) throw ioError("writing", path, new Error("the file is closed"));
+      try {
+        await writeFully(file, bytes, position);
+      } catch (error) {
+        await discard();
+        throw ioError("writing", path, error);
+      }
+      position += bytes.byteLength;
+    },
+    async publish(name, keepPrevious = false) {
+      const target = join(directory, name);
+      try {
+        if (file === undefined) throw new Error("the file is closed");
+        await file.sync();
+        await closeFile();
+        if (keepPrevious) await rotate(disk, target, join(directory, previousName(name)));
+        await disk.rename(path, target);
+      } catch (error) {
+        await discard();
+        throw ioError("saving", target, error);
+      }
+      underWay.delete(path);
+      // Last, because until the names are on the device a power loss can still take the new contents away.
+      await step("making durable the names in", directory, () => disk.syncDirectory(directory));
+    },
+    discard,
+  };
+}
+
+/** Replaces the contents of `name` as one durable step. */
+export async function replaceFile(
+  disk: Disk,
+  directory: string,
+  name: string,
+  bytes: Uint8Array,
+  keepPrevious: boolean,
+): Promise<void> {
+  const temporary = await createTemporary(disk, directory, name);
+  await temporary.write(bytes);
+  await temporary.publish(name, keepPrevious);
+}
+
+/** Removes temporary files that no one in this process is writing: all, or those for one name. */
+export async function sweepTemporaries(disk: Disk, directory: string, purpose?: string): Promise<void> {
+  for (const name of await disk.readdir(directory)) {
+    if (!name.startsWith(temporaryPrefix)) continue;
+    if (purpose !== undefined && name.slice(temporaryPrefix.length + 17) !== purpose) continue;
+    const path = join(directory, name);
+    if (!underWay.has(path)) await disk.unlink(path);
+  }
+}
+
+async function rotate(disk: Disk, current: string, previous: string): Promise<void> {
+  try {
+    await disk.rename(current, previous);
+  } catch (error) {
+    // Nothing to keep: the previous generation, if there is one, stays.
+    if (systemCode(error) !== "ENOENT") throw error;
+  }
+}
