@@ -1,5 +1,4 @@
 // From what lies on disk to an engine that goes on as if nothing had happened.
-import { randomUUID } from "node:crypto";
 import { FederationError } from "@perennial-fl/core";
 import type { Parameters } from "@perennial-fl/core";
 import { parametersSha256 } from "@perennial-fl/checkpointer";
@@ -18,9 +17,9 @@ import type { ServerState } from "./server-state.js";
 export type Resume = "auto" | "require" | "never";
 
 /** A run that has not begun. */
-export function freshDurable(plan: Plan, parameters: Parameters): Durable {
+export function freshDurable(run: string, plan: Plan, parameters: Parameters): Durable {
   return {
-    run: randomUUID(),
+    run,
     round: 0,
     parameters,
     strategyState: plan.strategy.move.init(parameters),
@@ -30,10 +29,16 @@ export function freshDurable(plan: Plan, parameters: Parameters): Durable {
 }
 
 /**
- * Whether the saved state is to be used. Throws `resume/nothing` where one is required and there is none,
+ * Whether the saved state is to be used; `model` is the one that the server was started with. Throws `resume/nothing` where one is required and there is none,
  * `plan/mismatch` where one is there and must not be, or where the plans differ.
  */
-export function checkResume(saved: ServerState | undefined, resume: Resume, plan: Plan, directory: string): boolean {
+export function checkResume(
+  saved: ServerState | undefined,
+  resume: Resume,
+  plan: Plan,
+  model: Parameters | undefined,
+  directory: string,
+): boolean {
   if (saved === undefined) {
     if (resume === "require") throw new FederationError("resume/nothing", `${directory} holds no run to resume`);
     return false;
@@ -45,7 +50,7 @@ export function checkResume(saved: ServerState | undefined, resume: Resume, plan
       `${directory} holds run ${run} after round ${round}, and this run is not to resume it; give it a directory of its own`,
     );
   }
-  checkPlan(saved.plan, planFacts(plan, saved.durable.parameters), directory);
+  checkPlan(saved.plan, planFacts(plan, model ?? saved.durable.parameters), directory);
   return true;
 }
 

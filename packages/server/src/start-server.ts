@@ -1,19 +1,22 @@
 // A federated server: takes the state directory, resumes what it holds, listens, and runs the plan.
-import { FederationError } from "@perennial-fl/core";
-import type { Fleet, OpenSink } from "@perennial-fl/core";
+import { randomUUID } from "node:crypto";
+import { FederationError, messageOf } from "@perennial-fl/core";
+import type { Fleet, OpenSink, Parameters } from "@perennial-fl/core";
 import {
   PerRoundStateCheckpointer,
   directoryStorage,
   openRoundJournal,
   parametersSha256,
 } from "@perennial-fl/checkpointer";
-import type { TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
+import type { RoundJournal, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import type { OnnxModule } from "@perennial-fl/module";
 import type { Strategy } from "@perennial-fl/strategy";
 import { listen } from "@perennial-fl/transport";
 import type { ListenOptions } from "@perennial-fl/transport";
-import type { Durable, EngineState } from "./engine/types.js";
+import type { Durable } from "./engine/types.js";
 import type { History } from "./history.js";
+import { askForParameters } from "./initial-parameters.js";
+import type { Begun } from "./initial-parameters.js";
 import { planFacts } from "./plan.js";
 import type { Plan } from "./plan.js";
 import { checkResume, freshDurable, replay, resumedEvent } from "./resume.js";
@@ -30,8 +33,11 @@ export interface ServerOptions {
   /** The run ends after so many rounds, counted from its beginning. */
   readonly numRounds: number;
   readonly strategy: Strategy;
-  /** The global model at the beginning. A resumed run goes on from its own. */
-  readonly initialModel: OnnxModule;
+  /**
+   * The global model at the beginning; a resumed run goes on from its own parameters. Only a module can be offered to
+   * checkpointers. Absent: a client is asked for its parameters, as a Flower server does.
+   */
+  readonly initialModel?: OnnxModule | Parameters;
   /** Exists already. Holds the per-round state and the round journal, and belongs to one server at a time. */
   readonly stateDir: string;
   /** Default `auto`. */
@@ -60,7 +66,7 @@ export interface Outcome {
   readonly run: string;
   readonly round: number;
   readonly history: History;
-  readonly model: OnnxModule;
+  readonly parameters: Parameters;
 }
 
 /**
@@ -69,62 +75,97 @@ export interface Outcome {
  * `storage/io` or `checkpoint/save-failed` when the disk fails: the run can then be resumed.
  */
 export async function startServer(options: ServerOptions): Promise<Outcome> {
-  const { stateDir, initialModel, observe = () => undefined } = options;
+  const { stateDir, observe = () => undefined } = options;
   const plan = planOf(options);
   const storage = await directoryStorage(stateDir);
   const lock = await storage.lock();
   try {
-    const report = (message: string) => {
-      observe({ type: "warning", message });
-    };
-    const states = new PerRoundStateCheckpointer(stateDir, { report });
+    const states = new PerRoundStateCheckpointer(stateDir, {
+      report: (message: string) => {
+        observe({ type: "warning", message });
+      },
+    });
     const journal = await openRoundJournal(storage);
     try {
       const saved = await loadServerState(states);
-      const resumed = checkResume(saved, options.resume ?? "auto", plan, stateDir);
-      let durable = resumed && saved ? saved.durable : freshDurable(plan, initialModel.parameters);
-      const facts = planFacts(plan, durable.parameters);
-      const save = async (next: Durable) => {
-        await saveServerState(states, { durable: next, plan: facts });
-        durable = next;
-      };
-      // The run's name and first model are durable before any client hears of them.
-      if (!resumed) await save(durable);
-      const state = await replay(durable, journal);
-      announce(state, resumed, plan, observe);
-      const fleet = await openFleet(options, journal.openSink, durable.run);
-      const abort = () => void fleet.close();
-      options.signal?.addEventListener("abort", abort, { once: true });
-      if (options.signal?.aborted) abort();
-      try {
-        const { checkpointers = [], failpoint } = options;
-        const world: World = {
-          fleet,
-          journal,
-          save,
-          module: initialModel,
-          checkpointers,
-          observe,
-          ...(failpoint && { failpoint }),
-        };
-        const finished = (await runEngine(plan, state, world)) === "finished";
-        const { run, round, parameters, history } = durable;
-        observe(
-          finished
-            ? { type: "finished", run, round, parametersSha256: parametersSha256(parameters) }
-            : { type: "stopped", run, round },
-        );
-        return { finished, run, round, history, model: initialModel.withParameters(parameters) };
-      } finally {
-        options.signal?.removeEventListener("abort", abort);
-        await fleet.close();
-      }
+      const model = parametersOf(options.initialModel);
+      const resumed = checkResume(saved, options.resume ?? "auto", plan, model, stateDir) ? saved : undefined;
+      return await serve({ ...options, observe }, plan, states, journal, resumed?.durable);
     } finally {
       await journal.close();
     }
   } finally {
     await lock.release();
   }
+}
+
+/** One session over open storage: from meeting the clients to the last commit. */
+async function serve(
+  options: ServerOptions & { readonly observe: (event: ServerEvent) => void },
+  plan: Plan,
+  states: PerRoundStateCheckpointer,
+  journal: RoundJournal,
+  resumed: Durable | undefined,
+): Promise<Outcome> {
+  const { observe, initialModel, checkpointers = [], signal, failpoint } = options;
+  const run = resumed?.run ?? randomUUID();
+  let fleet = await openFleet(options, journal.openSink, run);
+  const abort = () => void fleet.close();
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    if (signal?.aborted) abort();
+    let durable = resumed;
+    if (durable === undefined) {
+      const initial = await initialParameters(initialModel, fleet, observe);
+      if (initial === undefined) return { finished: false, run, round: 0, history: [], parameters: [] };
+      fleet = initial.fleet;
+      durable = freshDurable(run, plan, initial.parameters);
+    }
+    const facts = planFacts(plan, durable.parameters);
+    const save = async (next: Durable) => {
+      await saveServerState(states, { durable: next, plan: facts });
+      durable = next;
+    };
+    // The run's name and first model are durable before any client is asked to train them.
+    if (resumed === undefined) await save(durable);
+    const state = await replay(durable, journal);
+    observe({ type: "started", run, round: durable.round, rounds: plan.numRounds });
+    if (resumed) observe(resumedEvent(state));
+    const module = initialModel && "graph" in initialModel ? initialModel : undefined;
+    const world: World = {
+      fleet,
+      journal,
+      save,
+      checkpointers,
+      observe,
+      ...(module && { module }),
+      ...(failpoint && { failpoint }),
+    };
+    const finished = (await runEngine(plan, state, world)) === "finished";
+    const { round, parameters, history } = durable;
+    const digest = parametersSha256(parameters);
+    observe(finished ? { type: "finished", run, round, parametersSha256: digest } : { type: "stopped", run, round });
+    return { finished, run, round, history, parameters };
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    await fleet.close();
+  }
+}
+
+async function initialParameters(
+  model: ServerOptions["initialModel"],
+  fleet: Fleet,
+  observe: (event: ServerEvent) => void,
+): Promise<Begun | undefined> {
+  const parameters = parametersOf(model);
+  if (parameters !== undefined) return { parameters, fleet };
+  return askForParameters(fleet, (message) => {
+    observe({ type: "warning", message });
+  });
+}
+
+function parametersOf(model: ServerOptions["initialModel"]): Parameters | undefined {
+  return model && "graph" in model ? model.parameters : model;
 }
 
 function planOf({ numRounds, strategy, seed = 0, roundTimeoutMs, rejoinTimeoutMs = 300_000 }: ServerOptions): Plan {
@@ -146,12 +187,6 @@ function checkPositive(name: string, value: number): void {
     throw new FederationError("argument/invalid", `${name} is a positive number of milliseconds, not ${value}`);
 }
 
-function announce(state: EngineState, resumed: boolean, plan: Plan, observe: (event: ServerEvent) => void): void {
-  const { run, round } = state.durable;
-  observe({ type: "started", run, round, rounds: plan.numRounds });
-  if (resumed) observe(resumedEvent(state));
-}
-
 async function openFleet(options: ServerOptions, openSink: OpenSink, run: string): Promise<Fleet> {
   if (options.openFleet) return options.openFleet(openSink, run);
   const { address = "[::]:8080", tls, observe } = options;
@@ -160,7 +195,7 @@ async function openFleet(options: ServerOptions, openSink: OpenSink, run: string
     openSink,
     run,
     ...(tls && { tls }),
-    report: (message: string) => observe?.({ type: "warning", message }),
+    report: (error: unknown) => observe?.({ type: "warning", message: messageOf(error) }),
   });
   options.onListening?.(fleet.address);
   return fleet;
