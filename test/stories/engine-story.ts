@@ -1,7 +1,7 @@
 // Plays a story against the pure engine: one line of text in, what the server does about it out.
 import { float32, memoryResult } from "@perennial-fl/core";
 import type { Instruction, RequestKey } from "@perennial-fl/core";
-import { apply, initialState, move, step } from "@perennial-fl/server";
+import { apply, initialState, move, step, stopTimer } from "@perennial-fl/server";
 import type {
   Answer,
   Command,
@@ -66,6 +66,12 @@ export function engineStory(settings: string): (line: string) => string[] {
     }
   };
 
+  const stop = (): string[] => {
+    const said: string[] = [];
+    take({ type: "elapsed", timer: stopTimer }, said);
+    return said;
+  };
+
   const restart = (): string[] => {
     const replayed = journal.reduce<EngineState>((held, fact) => apply(held, fact), initialState(state.durable));
     state = replayed;
@@ -76,6 +82,7 @@ export function engineStory(settings: string): (line: string) => string[] {
   };
 
   return (line) => {
+    if (line === "the server is stopped") return stop();
     if (line === "the server restarts") return restart();
     const said: string[] = [];
     take(eventOf(line, asked, state), said);
@@ -91,6 +98,7 @@ function planOf(settings: string): Plan {
     numRounds: number("rounds", 1),
     seed: 1,
     rejoinTimeoutMs: 1000 * number("rejoin", 300),
+    restartSeconds: 10,
     ...(given.has("timeout") ? { roundTimeoutMs: 1000 * number("timeout", 0) } : {}),
     strategy: fedAvg({
       minAvailableClients: number("clients", 2),
@@ -185,7 +193,8 @@ function describe(command: Command): string | undefined {
 }
 
 function describeInstruction(instruction: Instruction): string {
-  if (instruction.type === "reconnect") return instruction.seconds === 0 ? "goodbye" : "come back";
+  if (instruction.type === "reconnect")
+    return instruction.seconds === 0 ? "goodbye" : `a request to come back in ${instruction.seconds} s`;
   return instruction.type === "fit" || instruction.type === "evaluate"
     ? `${instruction.type} with model ${String(instruction.parameters[0]?.data.join(" "))}`
     : instruction.type;

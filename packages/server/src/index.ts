@@ -16,7 +16,7 @@ export type {
   Step,
 } from "./engine/types.js";
 export type { FailureRecord, History, PhaseRecord, RoundRecord } from "./history.js";
-export { checkPlan, planFacts } from "./plan.js";
+export { checkPlan, planFacts, stopTimer } from "./plan.js";
 export type { Plan } from "./plan.js";
 export type { Resume } from "./resume.js";
 export { move, runEngine } from "./runner.js";

@@ -1,5 +1,6 @@
 // A server that was given no model asks a client for its parameters, as a Flower server does.
 import type { ClientId, Fleet, FleetEvent, Parameters } from "@perennial-fl/core";
+import { stopTimer } from "./plan.js";
 
 export interface Begun {
   readonly parameters: Parameters;
@@ -8,8 +9,8 @@ export interface Begun {
 }
 
 /**
- * Asks the first client that joins, and the next one when that fails. Resolves with `undefined` when the fleet closes
- * before anyone answered.
+ * Asks the first client that joins, and the next one when that fails. Resolves with `undefined` when the server is
+ * stopped before anyone answered.
  */
 export async function askForParameters(fleet: Fleet, report: (message: string) => void): Promise<Begun | undefined> {
   const events = fleet.events()[Symbol.asyncIterator]();
@@ -22,7 +23,7 @@ export async function askForParameters(fleet: Fleet, report: (message: string) =
   };
   for (;;) {
     const { value: event, done } = await events.next();
-    if (done) return undefined;
+    if (done || (event.type === "elapsed" && event.timer === stopTimer)) return undefined;
     const fromAsked = "client" in event && event.client === asked;
     if (
       fromAsked &&

@@ -13,7 +13,12 @@ export interface Plan {
   readonly roundTimeoutMs?: number;
   /** How long a client that lost its connection is expected back before the round goes on without it. */
   readonly rejoinTimeoutMs: number;
+  /** When the server is stopped on purpose, clients are told to come back after so many seconds. */
+  readonly restartSeconds: number;
 }
+
+/** The timer through which a planned stop reaches the engine, in order with everything else that happens. */
+export const stopTimer = "stop";
 
 /** The part of a plan that shapes results, as it is saved. Round count and timeouts may change between sessions. */
 export function planFacts(plan: Plan, parameters: Parameters): SavedState {

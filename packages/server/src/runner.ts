@@ -5,6 +5,7 @@ import type { Fleet, Parameters, Saved } from "@perennial-fl/core";
 import { parametersSha256 } from "@perennial-fl/checkpointer";
 import type { RoundJournal, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import type { OnnxModule } from "@perennial-fl/module";
+import { isFinished } from "./engine/decide.js";
 import { step } from "./engine/step.js";
 import type { Command, Durable, EngineEvent, EngineState, Fact, JournalledFact } from "./engine/types.js";
 import { toEntry } from "./journal-facts.js";
@@ -25,10 +26,10 @@ export interface World {
   readonly failpoint?: (point: string) => void | Promise<void>;
 }
 
-/** Runs until the plan is fulfilled (`finished`) or the fleet closes (`stopped`). Rejects if the disk fails. */
+/** Runs until the plan is fulfilled (`finished`), or stopped, or the fleet closes. Rejects if the disk fails. */
 export async function runEngine(plan: Plan, initial: EngineState, world: World): Promise<"finished" | "stopped"> {
   let state = initial;
-  let finished = false;
+  let over = false;
 
   /** One event and all that follows from it, before the next is looked at. */
   const take = async (event: EngineEvent): Promise<void> => {
@@ -70,7 +71,7 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
         world.observe(command.event);
         return undefined;
       case "finish":
-        finished = true;
+        over = true;
         return undefined;
     }
   };
@@ -97,13 +98,13 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
   };
 
   await take({ type: "started" });
-  if (!finished) {
+  if (!over) {
     for await (const event of world.fleet.events()) {
       await take(event);
-      if (finished) break;
+      if (over) break;
     }
   }
-  return finished ? "finished" : "stopped";
+  return isFinished(plan, state) ? "finished" : "stopped";
 }
 
 /** The new global model. Without a single contribution it is the old one, to the bit. */

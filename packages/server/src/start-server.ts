@@ -17,7 +17,7 @@ import type { Durable } from "./engine/types.js";
 import type { History } from "./history.js";
 import { askForParameters } from "./initial-parameters.js";
 import type { Begun } from "./initial-parameters.js";
-import { planFacts } from "./plan.js";
+import { planFacts, stopTimer } from "./plan.js";
 import type { Plan } from "./plan.js";
 import { checkResume, freshDurable, replay, resumedEvent } from "./resume.js";
 import type { Resume } from "./resume.js";
@@ -48,12 +48,17 @@ export interface ServerOptions {
   readonly roundTimeoutMs?: number;
   /** How long a client that lost its connection is expected back. Default 5 minutes. */
   readonly rejoinTimeoutMs?: number;
+  /** How long clients stay away when the server is stopped on purpose. Default 10. */
+  readonly restartSeconds?: number;
   /** Offered the global model after every round, with the federated loss and metrics. */
   readonly checkpointers?: readonly TorchModuleCheckpointer[];
   readonly observe?: (event: ServerEvent) => void;
   /** Told the bound address once clients can connect. */
   readonly onListening?: (address: string) => void;
-  /** Stops the server cleanly; the run can be resumed. */
+  /**
+   * Stops the server cleanly, and the run can be resumed: nothing new is begun, answers that arrive within 5 seconds
+   * are kept, and clients are told to come back after `restartSeconds`, which stock Flower clients obey too.
+   */
   readonly signal?: AbortSignal;
   /** Another way to meet clients than gRPC: for tests and simulations. */
   readonly openFleet?: (openSink: OpenSink, run: string) => Fleet | Promise<Fleet>;
@@ -110,7 +115,10 @@ async function serve(
   const { observe, initialModel, checkpointers = [], signal, failpoint } = options;
   const run = resumed?.run ?? randomUUID();
   let fleet = await openFleet(options, journal.openSink, run);
-  const abort = () => void fleet.close();
+  // A timer, so that the stop takes its place among all other events.
+  const abort = () => {
+    fleet.wait(stopTimer, 0);
+  };
   signal?.addEventListener("abort", abort, { once: true });
   try {
     if (signal?.aborted) abort();
@@ -168,12 +176,26 @@ function parametersOf(model: ServerOptions["initialModel"]): Parameters | undefi
   return model && "graph" in model ? model.parameters : model;
 }
 
-function planOf({ numRounds, strategy, seed = 0, roundTimeoutMs, rejoinTimeoutMs = 300_000 }: ServerOptions): Plan {
+function planOf({
+  numRounds,
+  strategy,
+  seed = 0,
+  roundTimeoutMs,
+  rejoinTimeoutMs = 300_000,
+  restartSeconds = 10,
+}: ServerOptions): Plan {
   checkCount("numRounds", numRounds);
   if (roundTimeoutMs !== undefined) checkPositive("roundTimeoutMs", roundTimeoutMs);
   checkPositive("rejoinTimeoutMs", rejoinTimeoutMs);
   if (!Number.isSafeInteger(seed)) throw new FederationError("argument/invalid", `seed is a whole number, not ${seed}`);
-  return { numRounds, strategy, seed, rejoinTimeoutMs, ...(roundTimeoutMs === undefined ? {} : { roundTimeoutMs }) };
+  return {
+    numRounds,
+    strategy,
+    seed,
+    rejoinTimeoutMs,
+    restartSeconds,
+    ...(roundTimeoutMs === undefined ? {} : { roundTimeoutMs }),
+  };
 }
 
 function checkCount(name: string, value: number): void {

@@ -1,5 +1,6 @@
 // What each event changes in what the engine knows. Nothing is decided here.
 import type { ClientId } from "@perennial-fl/core";
+import { stopTimer } from "../plan.js";
 import type { EngineEvent, EngineState, JournalledFact, Opening, Outcome, PhaseProgress, Presence } from "./types.js";
 
 /** The state after an event. Facts from the journal are applied by the same rules on resume. */
@@ -90,6 +91,7 @@ function answered(presence: Presence | undefined): Presence | undefined {
 function elapsed(state: EngineState, timer: string): EngineState {
   const timers = new Set(state.timers);
   timers.delete(timer);
+  if (timer === stopTimer) return { ...state, timers, stopping: true };
   const gone = [...state.clients].find(([client, { connected }]) => !connected && rejoinTimer(client) === timer);
   return gone ? withPresence({ ...state, timers }, gone[0], undefined) : { ...state, timers };
 }

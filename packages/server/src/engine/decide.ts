@@ -14,7 +14,7 @@ const farewellMs = 5_000;
 /** The commands that the state calls for, and the state with them noted as under way. */
 export function decide(plan: Plan, state: EngineState): Step {
   const { open } = state;
-  if (state.durable.round >= plan.numRounds) return farewell(state);
+  if (state.stopping || isFinished(plan, state)) return farewell(plan, state);
   const expecting = expectBack(plan, state);
   const next = ((): Step => {
     if (open.fit === undefined) return openFit(plan, expecting.state);
@@ -26,6 +26,10 @@ export function decide(plan: Plan, state: EngineState): Step {
     return only(expecting.state, commit(plan, expecting.state));
   })();
   return { state: next.state, commands: [...expecting.commands, ...next.commands] };
+}
+
+export function isFinished(plan: Plan, state: EngineState): boolean {
+  return state.durable.round >= plan.numRounds;
 }
 
 export function isOver({ cohort, outcomes }: PhaseProgress): boolean {
@@ -210,18 +214,22 @@ function phaseRecord(progress: PhaseProgress | undefined, counted: readonly [Cli
   };
 }
 
-/** Tells everyone that the run is over, also those who come back late, and finishes when all have gone or time is up. */
-function farewell(before: EngineState): Step {
+/**
+ * Tells everyone that the run is over, or when to come back, also those who join late or still owe an answer, and
+ * finishes when all have gone or time is up. Told so, a stock Flower client survives the server's restart.
+ */
+function farewell(plan: Plan, before: EngineState): Step {
+  const seconds = isFinished(plan, before) ? 0 : plan.restartSeconds;
   const timer = "farewell";
   const timeIsUp = before.ending && !before.timers.has(timer);
   if (before.clients.size === 0 || timeIsUp) return only(before, { type: "finish" });
   const commands: Command[] = before.ending ? [] : [{ type: "wait", timer, ms: farewellMs }];
   let state = before.ending ? before : withTimer({ ...before, ending: true }, timer);
   for (const [client, presence] of before.clients) {
-    // A client that still trains for a closed round must not get a second message before it answers the first.
+    // A client that still trains must not get a second message before it answers the first.
     if (!presence.connected || presence.asked || presence.told) continue;
     state = withPresence(state, client, { ...presence, told: true });
-    commands.push({ type: "send", client, instruction: { type: "reconnect", seconds: 0 } });
+    commands.push({ type: "send", client, instruction: { type: "reconnect", seconds } });
   }
   return { state, commands };
 }

@@ -15,6 +15,7 @@ export function initialState(durable: Durable, attempt = 1): EngineState {
     clients: new Map(durable.roster.map((client) => [client, { identified: true, connected: false }])),
     timers: new Set(),
     attempt,
+    stopping: false,
     ending: false,
   };
 }

@@ -70,6 +70,9 @@ export interface EngineState {
   readonly attempt: number;
   /** The last thing said about waiting, so that it is said once. */
   readonly waiting?: string;
+  /** Nothing more is begun: the run is over, or the server is being stopped. */
+  readonly stopping: boolean;
+  /** Clients are being told. */
   readonly ending: boolean;
 }
 
