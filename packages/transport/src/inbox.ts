@@ -7,6 +7,7 @@ export class Inbox {
   readonly #arrived = new Queue<Instruction>();
   readonly #leave: () => Promise<void>;
   #lost: FederationError | undefined;
+  #ended = false;
   #busy = false;
   #release: (() => void) | undefined;
 
@@ -32,7 +33,8 @@ export class Inbox {
 
   /** The connection is over: without an error because we closed it, with one because it was lost. */
   end(lost?: FederationError): void {
-    this.#lost ??= lost;
+    if (!this.#ended) this.#lost = lost;
+    this.#ended = true;
     this.#arrived.end();
     this.answered();
   }

@@ -1,5 +1,9 @@
 // The Flower wire protocol over gRPC, and the same behaviour in memory.
+export { checkClientId } from "./client-id.js";
+export { connect } from "./grpc/connect.js";
+export { listen } from "./grpc/listen.js";
 export { inMemoryFleet } from "./memory.js";
 export type { InMemoryFleet, InMemoryOptions, ServedConnection } from "./memory.js";
 export { longestMessageBytes } from "./options.js";
 export type { ConnectOptions, ListenOptions, ListeningFleet } from "./options.js";
+export { decodeNpy, encodeNpy, readNpyHeader } from "./wire/npy.js";

@@ -1,0 +1,189 @@
+// The client's side of Flower's protocol over grpc-js.
+import { Client, Metadata, connectivityState, credentials, status } from "@grpc/grpc-js";
+import type { ClientDuplexStream, StatusObject } from "@grpc/grpc-js";
+import { FederationError } from "@perennial-fl/core";
+import type { Instruction, Parameters, Reply } from "@perennial-fl/core";
+import { checkClientId } from "../client-id.js";
+import { Inbox } from "../inbox.js";
+import type { ServedConnection } from "../memory.js";
+import { longestMessageBytes } from "../options.js";
+import type { ConnectOptions } from "../options.js";
+import { encodeDisconnect, encodeReply } from "../wire/client-message.js";
+import { decodeInstruction } from "../wire/server-message.js";
+import { joinMethod, metadataNames, metadataOf, protocolVersion, sizeOptions, valueIn } from "./service.js";
+
+/** HTTP/2's default of 64 KiB nearly halves the speed at which a model comes in. */
+const windowBytes = 2 ** 24;
+
+/** How long a server may take to end a stream that its client has ended. */
+const farewellMs = 1_000;
+
+/** With these a server says that trying again will not help. */
+const refusals: readonly status[] = [
+  status.INVALID_ARGUMENT,
+  status.FAILED_PRECONDITION,
+  status.PERMISSION_DENIED,
+  status.UNAUTHENTICATED,
+  status.UNIMPLEMENTED,
+];
+
+/**
+ * Connects to a server of ours or a stock Flower server. Rejects with `connection/refused` when nobody answers at the
+ * address; the connection's instructions throw `connection/lost` when it breaks, `connection/refused` when the server
+ * does not take this client, and `wire/...` when an instruction cannot be read.
+ */
+export async function connect(options: ConnectOptions): Promise<ServedConnection> {
+  const { serverAddress, clientId, signal, maxMessageBytes = longestMessageBytes } = options;
+  signal?.throwIfAborted();
+  const identity =
+    clientId === undefined
+      ? new Metadata()
+      : metadataOf({ [metadataNames.client]: checkClientId(clientId), [metadataNames.protocol]: protocolVersion });
+  const client = new Client(serverAddress, channelCredentials(options.tls), {
+    ...sizeOptions(maxMessageBytes),
+    "grpc-node.flow_control_window": windowBytes,
+    // A connection of its own: a shared one would make a new client wait for an older one's back-off.
+    "grpc.use_local_subchannel_pool": 1,
+    "grpc.enable_retries": 0,
+  });
+  const { path, requestSerialize, responseDeserialize } = joinMethod;
+  const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, identity);
+  const stay = new Stay(client, call, serverAddress, maxMessageBytes);
+  await stay.connected(signal);
+  return stay;
+}
+
+function channelCredentials(tls: ConnectOptions["tls"]): ReturnType<typeof credentials.createInsecure> {
+  if (tls === undefined) return credentials.createInsecure();
+  return credentials.createSsl(tls.rootCertificates === undefined ? null : Buffer.from(tls.rootCertificates));
+}
+
+/** One call of `Join`. */
+class Stay implements ServedConnection {
+  readonly #client: Client;
+  readonly #call: ClientDuplexStream<Buffer, Buffer>;
+  readonly #address: string;
+  readonly #maxMessageBytes: number;
+  readonly #inbox: Inbox;
+  readonly #over: Promise<void>;
+  #asked: Exclude<Instruction["type"], "reconnect"> = "fit";
+  #run: string | undefined;
+  #reached = false;
+
+  constructor(client: Client, call: ClientDuplexStream<Buffer, Buffer>, address: string, maxMessageBytes: number) {
+    this.#client = client;
+    this.#call = call;
+    this.#address = address;
+    this.#maxMessageBytes = maxMessageBytes;
+    this.#inbox = new Inbox(() => this.#leave());
+    call.on("metadata", (metadata) => {
+      this.#run = valueIn(metadata, metadataNames.run);
+    });
+    call.on("data", (message: Buffer) => {
+      this.#hear(message);
+    });
+    // The status says the same, and comes always.
+    call.on("error", () => undefined);
+    this.#over = new Promise((resolve) => {
+      call.on("status", (ended) => {
+        this.#inbox.end(this.#lossOf(ended));
+        client.close();
+        resolve();
+      });
+    });
+  }
+
+  get run(): string | undefined {
+    return this.#run;
+  }
+
+  instructions(): AsyncIterable<Instruction> {
+    return this.#inbox.instructions();
+  }
+
+  async reply(reply: Reply<Parameters>): Promise<void> {
+    if (this.#inbox.lost !== undefined) throw this.#inbox.lost;
+    const message = encodeReply(reply, this.#asked);
+    if (message.byteLength > this.#maxMessageBytes) {
+      const size = `${message.byteLength} bytes, more than the ${this.#maxMessageBytes} of a message`;
+      throw new FederationError("wire/too-large", `a ${reply.type} reply has ${size}`);
+    }
+    await this.#write(message);
+    this.#inbox.answered();
+  }
+
+  /** Ends the stream, and waits a moment for the server to end it too, so that the last reply is not cut off. */
+  async close(): Promise<void> {
+    this.#inbox.end();
+    this.#call.end();
+    const timer = setTimeout(() => {
+      this.#call.cancel();
+    }, farewellMs);
+    await this.#over;
+    clearTimeout(timer);
+  }
+
+  /** Resolves when the channel is up; the call itself may stay silent until the server has something to say. */
+  async connected(signal: AbortSignal | undefined): Promise<void> {
+    const abort = (): void => {
+      this.#call.cancel();
+    };
+    signal?.addEventListener("abort", abort, { once: true });
+    await Promise.race([this.#over, this.#ready()]);
+    signal?.removeEventListener("abort", abort);
+    signal?.throwIfAborted();
+    if (!this.#reached && this.#inbox.lost !== undefined) throw this.#inbox.lost;
+  }
+
+  #ready(): Promise<void> {
+    const channel = this.#client.getChannel();
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const state = channel.getConnectivityState(false);
+        if (state === connectivityState.READY) {
+          this.#reached = true;
+          resolve();
+        } else if (state !== connectivityState.SHUTDOWN) channel.watchConnectivityState(state, Infinity, look);
+      };
+      look();
+    });
+  }
+
+  #hear(message: Buffer): void {
+    try {
+      const instruction = decodeInstruction(message);
+      if (instruction.type !== "reconnect") this.#asked = instruction.type;
+      this.#inbox.push(instruction);
+    } catch (error) {
+      this.#inbox.end(error as FederationError);
+      this.#call.cancel();
+    }
+  }
+
+  async #leave(): Promise<void> {
+    if (this.#inbox.lost === undefined) await this.#write(encodeDisconnect());
+    await this.close();
+  }
+
+  /** Resolves when the message is handed to the network, or rejects when the connection is lost before. */
+  async #write(message: Buffer): Promise<void> {
+    const written = new Promise<void>((resolve) =>
+      this.#call.write(message, () => {
+        resolve();
+      }),
+    );
+    await Promise.race([written, this.#over]);
+    if (this.#inbox.lost !== undefined) throw this.#inbox.lost;
+  }
+
+  #lossOf({ code, details }: StatusObject): FederationError {
+    const why = `${details || "the server ended the stream"} (${status[code]})`;
+    if (refusals.includes(code)) {
+      return new FederationError("connection/refused", `the server at ${this.#address} refused this client: ${why}`);
+    }
+    if (!this.#reached) {
+      return new FederationError("connection/refused", `no server answers at ${this.#address}: ${why}`);
+    }
+    return new FederationError("connection/lost", `the connection to ${this.#address} was lost: ${why}`);
+  }
+}
