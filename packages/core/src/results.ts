@@ -56,7 +56,7 @@ export function memorySink(): UpdateSink {
   const chunks: Uint8Array[] = [];
   return {
     write(chunk) {
-      chunks.push(chunk.slice());
+      chunks.push(new Uint8Array(chunk));
     },
     close(tensors) {
       const bytes = concat(chunks);
@@ -110,7 +110,7 @@ export function tensorFromSpan(span: TensorSpan, bytes: Uint8Array): Tensor {
 }
 
 function reverseElements(bytes: Uint8Array, size: number): Uint8Array {
-  const reversed = bytes.slice();
+  const reversed = new Uint8Array(bytes);
   for (let start = 0; start < reversed.length; start += size) reversed.subarray(start, start + size).reverse();
   return reversed;
 }

@@ -108,7 +108,8 @@ export function tensorFromBytes(dtype: DType, shape: readonly number[], bytes: U
       `a ${dtype} tensor of shape [${shape.join(", ")}] has ${elementCount(shape) * size} bytes, not ${bytes.byteLength}`,
     );
   }
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  // Not bytes.slice(): a Node Buffer's is a view.
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   const data = new elementTypes[dtype](aligned.buffer as ArrayBuffer, aligned.byteOffset, aligned.byteLength / size);
   return { dtype, shape, data };
 }
