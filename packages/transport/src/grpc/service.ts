@@ -10,7 +10,7 @@ const asBytes = (bytes: Buffer): Buffer => bytes;
 
 /** `Join` of the .proto file; our own codec reads and writes the messages, so that parameters are never copied. */
 export const joinMethod: BytesMethod = (() => {
-  const service = fromJSON(transportDescriptor)["flwr.proto.FlowerService"];
+  const service = fromJSON(transportDescriptor as Parameters<typeof fromJSON>[0])["flwr.proto.FlowerService"];
   const method = (service as Record<string, BytesMethod | undefined> | undefined)?.["Join"];
   if (method === undefined) throw new Error("assertion failed: the descriptor has FlowerService/Join");
   const { path, requestStream, responseStream } = method;

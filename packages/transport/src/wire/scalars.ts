@@ -49,7 +49,8 @@ function encodeScalar(name: string, scalar: Scalar): Pieces {
       break;
   }
   // Values come from people's code, where types are not always checked.
-  throw new FederationError("argument/invalid", `${name} is not a scalar but ${String(scalar)}`);
+  const kind = Object.prototype.toString.call(scalar);
+  throw new FederationError("argument/invalid", `${name} is not a scalar but an ${kind}`);
 }
 
 /** Reads the entries of one map, limited and without a prototype. */
