@@ -58,7 +58,9 @@ export function directoryStorage(directory: string, options: { readonly disk?: D
 
   return {
     location,
-    check: async () => void (await check()),
+    async check() {
+      await check();
+    },
     async lock() {
       const identity = await check();
       const lock = await lockDirectory(location, identity);
@@ -89,7 +91,9 @@ export function directoryStorage(directory: string, options: { readonly disk?: D
       return to;
     },
     async list() {
-      return (await names()).filter((name) => !name.startsWith(temporaryPrefix) && !isBlobName(name) && !name.endsWith(".previous"));
+      return (await names()).filter(
+        (name) => !name.startsWith(temporaryPrefix) && !isBlobName(name) && !name.endsWith(".previous"),
+      );
     },
     remove: (name) => asynchronously(() => unlinkAll([checkName(name), previousName(name)])),
     sweep: (name) => step("tidying", location, () => sweepTemporaries(disk, location, checkName(name))),

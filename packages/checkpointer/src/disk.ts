@@ -49,7 +49,7 @@ export function systemCode(error: unknown): string | undefined {
 
 /** Writes all of `bytes` from `position`, however short the single writes are. */
 export async function writeFully(file: DiskFile, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.byteLength; ) {
+  for (let done = 0; done < bytes.byteLength;) {
     const written = await file.write(bytes.subarray(done), position + done);
     if (written <= 0) throw new Error(`the disk took none of ${bytes.byteLength - done} bytes`);
     done += written;

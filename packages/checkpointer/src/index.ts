@@ -1,13 +1,26 @@
 // Everything durable: module checkpointers, the per-round state, the round journal, and the storage beneath them.
+export type { BlobReference, SavedSpan } from "./blob-reference.js";
+export { directoryStorage } from "./directory-storage.js";
 export type { Disk, DiskEntry, DiskFile } from "./disk.js";
 export { nodeDisk } from "./disk.js";
-export type { BlobReference, JournalEntry, RoundJournal } from "./journal.js";
-export type {
-  BlobIdentity,
-  BlobReader,
-  BlobWriter,
-  Generation,
-  Storage,
-  StorageLock,
-  StorageLog,
-} from "./storage.js";
+export * from "./inspect.js";
+export type { JournalEntry, RoundJournal } from "./journal.js";
+export { journalName, openRoundJournal } from "./journal.js";
+export { memoryStorage } from "./memory-storage.js";
+export type { ModuleCheckpointerOptions } from "./module-checkpointer.js";
+export { TorchModuleCheckpointer } from "./module-checkpointer.js";
+export type { ModuleFile, ModuleFormat, ModuleRecord, ModuleScore } from "./module-file.js";
+export { decodeModule, encodeModule } from "./module-file.js";
+export { parametersSha256 } from "./parameters.js";
+export type { PerRoundStateCheckpointerOptions } from "./per-round-state-checkpointer.js";
+export { PerRoundStateCheckpointer } from "./per-round-state-checkpointer.js";
+export type { Report } from "./report.js";
+export type { CheckpointScoreFunction } from "./score-checkpointers.js";
+export {
+  BestLossTorchModuleCheckpointer,
+  FunctionTorchModuleCheckpointer,
+  LatestTorchModuleCheckpointer,
+} from "./score-checkpointers.js";
+export type { StateFile } from "./state-file.js";
+export { decodeState, encodeState } from "./state-file.js";
+export * from "./storage.js";

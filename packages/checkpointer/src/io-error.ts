@@ -14,7 +14,9 @@ export function ioError(doing: string, path: string, cause: unknown): Federation
 /** The error of creating a file: `storage/directory` where the directory is missing or not to be written to. */
 export function creationError(directory: string, cause: unknown): FederationError {
   const code = systemCode(cause);
-  return code !== undefined && directoryCodes.has(code) ? directoryError(directory, cause) : ioError("creating a file in", directory, cause);
+  return code !== undefined && directoryCodes.has(code)
+    ? directoryError(directory, cause)
+    : ioError("creating a file in", directory, cause);
 }
 
 export function directoryError(directory: string, cause: unknown): FederationError {

@@ -22,9 +22,7 @@ export function memoryStorage(): Storage {
     check: () => Promise.resolve(),
     lock: () => {
       if (locked) {
-        return Promise.reject(
-          new FederationError("storage/locked", `${location} is in use by process ${process.pid}`),
-        );
+        return Promise.reject(new FederationError("storage/locked", `${location} is in use by process ${process.pid}`));
       }
       locked = true;
       return Promise.resolve({
@@ -72,7 +70,7 @@ export function memoryStorage(): Storage {
 
 /** The asynchronous form of a function: what it throws becomes a rejection. */
 function promised<A extends unknown[], R>(run: (...values: A) => R): (...values: A) => Promise<R> {
-  return (...values) => new Promise((resolve) => resolve(run(...values)));
+  return (...values) => new Promise((resolve) => { resolve(run(...values)); });
 }
 
 function memoryLog(logs: Map<string, Uint8Array[]>, name: string): StorageLog {

@@ -19,7 +19,7 @@ export async function digestFile(disk: Disk, path: string): Promise<string | und
   return withFile(disk, path, async (file) => {
     const hash = createHash("sha256");
     const piece = new Uint8Array(1 << 20);
-    for (let position = 0; ; ) {
+    for (let position = 0; ;) {
       const count = await readFully(file, piece, position);
       hash.update(piece.subarray(0, count));
       position += count;

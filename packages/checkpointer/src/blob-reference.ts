@@ -1,0 +1,98 @@
+// References to stored results: plain values that a journal's entry can hold, and the results that they lead to.
+import type { ReceivedHeader, Saved, SavedState, StoredResult, TensorSpan } from "@perennial-fl/core";
+import { byteLength, FederationError, isDType, tensorFromSpan } from "@perennial-fl/core";
+import type { BlobIdentity, BlobReader } from "./storage.js";
+
+/** Where a tensor lies in a blob: core's `TensorSpan` as a plain value. */
+export type SavedSpan = {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly offset: number;
+  readonly byteLength: number;
+  readonly firstNonFinite?: number;
+  readonly fortranOrder?: boolean;
+  readonly bigEndian?: boolean;
+};
+
+/** Where a result rests in its storage. */
+export type BlobReference = {
+  readonly name: string;
+  readonly sha256: string;
+  readonly byteLength: number;
+  readonly spans: readonly SavedSpan[];
+};
+
+export function blobReference(blob: BlobIdentity, spans: readonly TensorSpan[]): BlobReference {
+  return {
+    ...blob,
+    spans: spans.map((span) => ({
+      dtype: span.dtype,
+      shape: [...span.shape],
+      offset: span.offset,
+      byteLength: span.byteLength,
+      ...(span.firstNonFinite === undefined ? {} : { firstNonFinite: span.firstNonFinite }),
+      ...(span.fortranOrder === undefined ? {} : { fortranOrder: span.fortranOrder }),
+      ...(span.bigEndian === undefined ? {} : { bigEndian: span.bigEndian }),
+    })),
+  };
+}
+
+/** The reference that a saved value is. Throws `checkpoint/corrupt` if it is none. */
+export function parseBlobReference(value: Saved): BlobReference {
+  const { name, sha256, byteLength: length, spans } = isRecord(value) ? value : {};
+  if (typeof name !== "string" || typeof sha256 !== "string" || !isCount(length) || !Array.isArray(spans)) {
+    throw new FederationError("checkpoint/corrupt", "a saved value is not a reference to a result");
+  }
+  for (const span of spans as readonly Saved[]) spanOf(span, length, name);
+  return value as BlobReference;
+}
+
+/** The result that a reference leads to; each tensor is read from the blob when it is asked for. */
+export function resultOf(reference: BlobReference, reader: BlobReader | undefined, location: string): StoredResult {
+  const { name, byteLength: length } = reference;
+  if (reader?.byteLength !== length) {
+    const found = reader === undefined ? "is missing" : `has ${reader.byteLength} of ${length} bytes`;
+    throw new FederationError("checkpoint/corrupt", `the result ${name} in ${location} ${found}`);
+  }
+  const spans = reference.spans.map((span) => spanOf(span, length, name));
+  return {
+    tensors: spans.map(({ dtype, shape, firstNonFinite }): ReceivedHeader => ({
+      dtype,
+      shape,
+      ...(firstNonFinite === undefined ? {} : { firstNonFinite }),
+    })),
+    read(index) {
+      const span = spans[index];
+      if (span === undefined) throw new RangeError(`the update has no tensor ${index}`);
+      return tensorFromSpan(span, reader.read(span.offset, span.byteLength));
+    },
+  };
+}
+
+function spanOf(value: Saved, limit: number, name: string): TensorSpan {
+  const { dtype, shape, offset, byteLength: length, ...rest } = isRecord(value) ? value : {};
+  const described =
+    typeof dtype === "string" &&
+    isDType(dtype) &&
+    Array.isArray(shape) &&
+    shape.every(isCount) &&
+    isCount(offset) &&
+    isCount(length) &&
+    offset + length <= limit &&
+    byteLength({ dtype, shape }) === length;
+  if (!described) {
+    throw new FederationError(
+      "checkpoint/corrupt",
+      `a tensor of the result ${name} does not lie within its ${limit} bytes`,
+    );
+  }
+  return { ...rest, dtype, shape, offset, byteLength: length };
+}
+
+function isRecord(value: Saved): value is SavedState {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

@@ -1,0 +1,134 @@
+// The per-round state: a dictionary under a name, in two generations.
+import { join } from "node:path";
+import type { SavedState } from "@perennial-fl/core";
+import { FederationError, isFederationError, messageOf } from "@perennial-fl/core";
+import { directoryStorage } from "./directory-storage.js";
+import { checkName } from "./names.js";
+import type { Report } from "./report.js";
+import { warn } from "./report.js";
+import { serial } from "./serial.js";
+import type { StateFile } from "./state-file.js";
+import { decodeState, encodeState } from "./state-file.js";
+import type { Generation, Storage } from "./storage.js";
+
+export interface PerRoundStateCheckpointerOptions {
+  /** Told when a damaged or missing generation is passed over; by default a warning of the process. */
+  readonly report?: Report;
+  /** Instead of the directory itself. */
+  readonly storage?: Storage;
+}
+
+/** What the next save must know of the one before. */
+type Last = Pick<StateFile, "generation" | "digest">;
+
+/** Keeps state dictionaries in a directory, which must exist. One process at a time: see {@link Storage.lock}. */
+export class PerRoundStateCheckpointer {
+  readonly checkpointDir: string;
+  readonly #storage: Storage;
+  readonly #report: Report;
+  readonly #inTurn = serial();
+  readonly #last = new Map<string, Last>();
+
+  constructor(checkpointDir: string, options: PerRoundStateCheckpointerOptions = {}) {
+    this.checkpointDir = checkpointDir;
+    this.#storage = options.storage ?? directoryStorage(checkpointDir);
+    this.#report = options.report ?? warn;
+  }
+
+  /** Throws `storage/directory` if nothing can be kept: to be called before the work begins. */
+  check(): Promise<void> {
+    return this.#storage.check();
+  }
+
+  /** Whether a generation of this name is there, valid or not. A directory is not a checkpoint. */
+  async checkpointExists(checkpointName: string): Promise<boolean> {
+    checkName(checkpointName);
+    for (const generation of ["current", "previous"] as const) {
+      try {
+        if ((await this.#storage.read(checkpointName, generation)) !== undefined) return true;
+      } catch (error) {
+        if (!isFederationError(error, "checkpoint/missing")) throw error;
+      }
+    }
+    return false;
+  }
+
+  /**
+   * The newest valid generation. A damaged one is set aside, reported, and the one before it used. Throws
+   * `checkpoint/missing` if there is none at all, `checkpoint/corrupt` if there is none valid, and
+   * `checkpoint/newer-version`.
+   */
+  async loadCheckpoint(checkpointName: string): Promise<SavedState> {
+    checkName(checkpointName);
+    const found = await this.#inTurn(() => this.#load(checkpointName));
+    if (found !== undefined) return found.state;
+    throw new FederationError("checkpoint/missing", `there is no state at ${this.#path(checkpointName)}`);
+  }
+
+  /**
+   * Replaces the state, durable on return; the former one becomes the previous generation. The dictionary must not
+   * change before that. Throws `checkpoint/unsupported-value` before anything is written, and `checkpoint/save-failed`.
+   */
+  async saveCheckpoint(checkpointName: string, checkpointDict: SavedState): Promise<void> {
+    checkName(checkpointName);
+    await this.#inTurn(async () => {
+      try {
+        const last = this.#last.get(checkpointName) ?? (await this.#lastOnDisk(checkpointName));
+        const { bytes, digest } = encodeState(checkpointDict, last.generation + 1, last.digest);
+        // Until the save is known to be durable, the next one looks at the disk again.
+        this.#last.delete(checkpointName);
+        await this.#storage.replace(checkpointName, bytes, { keepPrevious: true });
+        this.#last.set(checkpointName, { generation: last.generation + 1, digest });
+      } catch (error) {
+        if (isFederationError(error, "checkpoint/unsupported-value")) throw error;
+        const doing = `saving the state ${this.#path(checkpointName)}`;
+        throw new FederationError("checkpoint/save-failed", `${doing}: ${messageOf(error)}`, { cause: error });
+      }
+    });
+  }
+
+  async #lastOnDisk(name: string): Promise<Last> {
+    await this.#storage.sweep(name);
+    try {
+      return (await this.#load(name)) ?? { generation: 0, digest: "" };
+    } catch (error) {
+      // Both generations were damaged and are set aside: there is nothing left that a save could destroy.
+      if (isFederationError(error, "checkpoint/corrupt")) return { generation: 0, digest: "" };
+      throw error;
+    }
+  }
+
+  async #load(name: string): Promise<StateFile | undefined> {
+    const current = await this.#read(name, "current");
+    if (typeof current === "object") {
+      this.#last.set(name, current);
+      return current;
+    }
+    const previous = await this.#read(name, "previous");
+    if (typeof previous === "object") {
+      this.#report(`${current ?? `${this.#path(name)} is missing`}; the generation before it is used`);
+      this.#last.set(name, previous);
+      return previous;
+    }
+    const problems = [current, previous].filter((each) => each !== undefined);
+    if (problems.length === 0) return undefined;
+    throw new FederationError("checkpoint/corrupt", `no generation of the state is valid: ${problems.join("; ")}`);
+  }
+
+  /** The file, or what was wrong with it and how it was set aside, or `undefined` if it is not there. */
+  async #read(name: string, generation: Generation): Promise<StateFile | string | undefined> {
+    const path = this.#path(name) + (generation === "previous" ? ".previous" : "");
+    const bytes = await this.#storage.read(name, generation);
+    if (bytes === undefined) return undefined;
+    try {
+      return decodeState(bytes, path);
+    } catch (error) {
+      if (!isFederationError(error, "checkpoint/corrupt")) throw error;
+      return `${error.message} (set aside as ${await this.#storage.setAside(name, generation)})`;
+    }
+  }
+
+  #path(name: string): string {
+    return join(this.checkpointDir, name);
+  }
+}
