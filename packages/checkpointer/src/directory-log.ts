@@ -1,7 +1,7 @@
 // The append-only log of a directory: one file of frames, and a watch for anyone else who writes to it.
 import { join } from "node:path";
 import { FederationError } from "@perennial-fl/core";
-import type { Disk } from "./disk.js";
+import type { Disk, DiskEntry } from "./disk.js";
 import { writeFully } from "./disk.js";
 import type { ParsedLog } from "./frames.js";
 import { frame, parseLog } from "./frames.js";
@@ -32,30 +32,39 @@ export async function openDirectoryLog(disk: Disk, directory: string, name: stri
   const opened = await readLog(disk, directory, name);
   const records: Uint8Array[] = [...opened.records];
   let { checksum, byteLength } = opened;
-  let identity = (await step("looking at", path, () => disk.stat(path)))?.identity;
+  let identity = identityOf(await step("looking at", path, () => disk.stat(path)));
+  /** Whether another writer has added a record that this one did not ask for. It then never writes again. */
+  let superseded = false;
   /** After a failed or torn append the file is not appended to again: a new one takes its place. */
   let doubtful = opened.tail === "torn";
-  /** The record whose append failed; it may be in the file all the same. */
-  let attempted: Uint8Array | undefined;
+  /** Records whose append failed; one of them may be in the file all the same. */
+  const attempted: Uint8Array[] = [];
 
   const deposed = (at: number): FederationError =>
     new FederationError("storage/deposed", `another writer has gone on with the log ${path} at record ${at}`);
 
+  const gone = (): FederationError => {
+    superseded = true;
+    return deposed(records.length);
+  };
+
   /** Compares the file with what this log knows of it, and takes in records that were added. */
   const look = async (): Promise<void> => {
+    if (superseded) return;
     const entry = await step("looking at", path, () => disk.stat(path));
-    if (!doubtful && entry?.identity === identity && (entry?.byteLength ?? 0) === byteLength) return;
-    if (entry === undefined && identity !== undefined) throw deposed(records.length);
+    if (!doubtful && identityOf(entry) === identity && (entry?.byteLength ?? 0) === byteLength) return;
+    if (entry === undefined && identity !== undefined) throw gone();
     const found = await readLog(disk, directory, name);
     const known = records.every((record, at) => sameBytes(record, found.records[at]));
-    if (!known) throw deposed(records.length);
+    if (!known) throw gone();
     const added = found.records.slice(records.length);
-    const own = added.length === 1 && sameBytes(added[0], attempted);
+    const own = added.length === 1 && attempted.some((each) => sameBytes(each, added[0]));
     if (added.length > 0 && !own) {
       // Someone else's: they are taken for what they are, and whoever asks for other ones is deposed.
       records.push(...added);
       ({ checksum, byteLength } = found);
-      identity = entry?.identity;
+      identity = identityOf(entry);
+      superseded = true;
     }
     if (found.tail === "torn") doubtful = true;
   };
@@ -73,7 +82,7 @@ export async function openDirectoryLog(disk: Disk, directory: string, name: stri
     }
     await temporary.publish(name);
     const entry = await step("looking at", path, () => disk.stat(path));
-    [identity, checksum, byteLength] = [entry?.identity, running, length];
+    [identity, checksum, byteLength] = [identityOf(entry), running, length];
   };
 
   const extend = async (record: Uint8Array): Promise<void> => {
@@ -98,35 +107,41 @@ export async function openDirectoryLog(disk: Disk, directory: string, name: stri
       inTurn(async () => {
         if (at >= records.length) await look();
         if (at < records.length) {
-          if (sameBytes(records[at], record)) return;
-          throw deposed(at);
+          if (!sameBytes(records[at], record)) throw deposed(at);
+          if (at === records.length - 1) superseded = false;
+          return;
         }
-        if (at > records.length) throw deposed(records.length);
+        if (superseded || at > records.length) throw deposed(records.length);
         const bytes = record.slice();
         const whole = doubtful || identity === undefined;
         doubtful = true;
-        attempted = bytes;
+        attempted.push(bytes);
         await (whole ? rewrite(bytes) : extend(bytes));
         records.push(bytes);
         doubtful = false;
-        attempted = undefined;
+        attempted.length = 0;
       }),
     clear: () =>
       inTurn(async () => {
-        const count = records.length;
         await look();
-        if (records.length > count) throw deposed(count);
+        if (superseded) throw deposed(records.length);
         if (identity !== undefined || doubtful) {
           if ((await step("looking at", path, () => disk.stat(path))) !== undefined) {
             await step("removing", path, () => disk.unlink(path));
           }
         }
         records.length = 0;
-        [checksum, byteLength, identity, doubtful, attempted] = [0, 0, undefined, false, undefined];
+        attempted.length = 0;
+        [checksum, byteLength, identity, doubtful] = [0, 0, undefined, false];
         await step("making durable the names in", directory, () => disk.syncDirectory(directory));
       }),
     close: () => inTurn(() => Promise.resolve()),
   };
+}
+
+/** The file itself: its inode alone could be another's, made after the first was removed. */
+function identityOf(entry: DiskEntry | undefined): string | undefined {
+  return entry === undefined ? undefined : `${entry.identity}:${entry.born}`;
 }
 
 export function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {

@@ -7,8 +7,10 @@ import type { FileHandle } from "node:fs/promises";
 export interface DiskEntry {
   readonly kind: "file" | "directory" | "other";
   readonly byteLength: number;
-  /** Device and inode: the same for two paths only if they are one file. */
+  /** Device and inode: the same for two paths only if they are one file. A removed file's may be given out again. */
   readonly identity: string;
+  /** When the file was created, in nanoseconds. */
+  readonly born: bigint;
 }
 
 /** An open file. Reads and writes name their position and may be short, as the system calls may. */
@@ -125,6 +127,7 @@ interface RawStat {
   readonly size: bigint;
   readonly dev: bigint;
   readonly ino: bigint;
+  readonly birthtimeNs: bigint;
 }
 
 function entryOf(stat: RawStat): DiskEntry {
@@ -132,6 +135,7 @@ function entryOf(stat: RawStat): DiskEntry {
     kind: stat.isFile() ? "file" : stat.isDirectory() ? "directory" : "other",
     byteLength: Number(stat.size),
     identity: `${stat.dev}:${stat.ino}`,
+    born: stat.birthtimeNs,
   };
 }
 

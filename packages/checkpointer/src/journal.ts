@@ -47,7 +47,9 @@ export async function openRoundJournal(storage: Storage): Promise<RoundJournal> 
     decodeRecord(record, `record ${at} of the journal in ${storage.location}`),
   );
   const named = new Set<string>();
-  entries.forEach((entry) => { collectTexts(entry, named); });
+  entries.forEach((entry) => {
+    collectTexts(entry, named);
+  });
   await storage.removeBlobs((await storage.blobs()).filter((name) => !named.has(name)));
   return journalOver(storage, log, entries);
 }

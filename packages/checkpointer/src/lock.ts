@@ -67,7 +67,12 @@ async function listen(address: string): Promise<StorageLock> {
   server.unref();
   let released: Promise<void> | undefined;
   return {
-    release: () => (released ??= new Promise<void>((resolve) => server.close(() => { resolve(); }))),
+    release: () =>
+      (released ??= new Promise<void>((resolve) =>
+        server.close(() => {
+          resolve();
+        }),
+      )),
   };
 }
 
@@ -79,7 +84,11 @@ function askHolder(address: string): Promise<string> {
     socket.setEncoding("utf8");
     socket.setTimeout(answerTimeoutMs, () => socket.destroy());
     socket.on("data", (text) => (answer += String(text)));
-    socket.on("error", (error) => { resolve(systemCode(error) === "ECONNREFUSED" ? "gone" : ""); });
-    socket.on("close", () => { resolve(answer); });
+    socket.on("error", (error) => {
+      resolve(systemCode(error) === "ECONNREFUSED" ? "gone" : "");
+    });
+    socket.on("close", () => {
+      resolve(answer);
+    });
   });
 }

@@ -70,31 +70,37 @@ export function memoryStorage(): Storage {
 
 /** The asynchronous form of a function: what it throws becomes a rejection. */
 function promised<A extends unknown[], R>(run: (...values: A) => R): (...values: A) => Promise<R> {
-  return (...values) => new Promise((resolve) => { resolve(run(...values)); });
+  return (...values) =>
+    new Promise((resolve) => {
+      resolve(run(...values));
+    });
 }
 
 function memoryLog(logs: Map<string, Uint8Array[]>, name: string): StorageLog {
   const records: Uint8Array[] = [...(logs.get(name) ?? [])];
   const deposed = (at: number): FederationError =>
     new FederationError("storage/deposed", `another writer has gone on with the log ${name} at record ${at}`);
+  let superseded = false;
   const look = (): void => {
+    if (superseded) return;
     const kept = logs.get(name) ?? [];
-    if (!records.every((record, at) => sameBytes(record, kept[at]))) throw deposed(records.length);
-    records.push(...kept.slice(records.length));
+    superseded = kept.length !== records.length || !records.every((record, at) => sameBytes(record, kept[at]));
+    if (superseded && records.every((record, at) => sameBytes(record, kept[at]))) {
+      records.push(...kept.slice(records.length));
+    }
   };
   return {
     records,
     append: promised((at, record) => {
       look();
-      if (at > records.length || (at < records.length && !sameBytes(records[at], record))) throw deposed(at);
-      if (at < records.length) return;
+      if (at < records.length && sameBytes(records[at], record)) return;
+      if (superseded || at !== records.length) throw deposed(at);
       records.push(record.slice());
       logs.set(name, [...records]);
     }),
     clear: promised(() => {
-      const count = records.length;
       look();
-      if (records.length > count) throw deposed(count);
+      if (superseded) throw deposed(records.length);
       logs.delete(name);
       records.length = 0;
     }),

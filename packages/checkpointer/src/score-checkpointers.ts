@@ -89,9 +89,10 @@ export class LatestTorchModuleCheckpointer extends FunctionTorchModuleCheckpoint
     super(checkpointDir, checkpointName, () => 0, false, options);
   }
 
-  override maybeCheckpoint(module: OnnxModule, loss: number, metrics: Metrics): Promise<void> {
-    // Taken like every checkpointer takes them, and not looked at.
-    void metrics;
+  /** Loss and metrics do not decide; the loss is kept with the module. */
+  override maybeCheckpoint(
+    ...[module, loss]: Parameters<FunctionTorchModuleCheckpointer["maybeCheckpoint"]>
+  ): Promise<void> {
     return this.inTurn(() => this.saveCheckpoint(module, { checkpointer: this.kind, loss }));
   }
 }

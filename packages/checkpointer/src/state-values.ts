@@ -1,5 +1,5 @@
 // Saved values as JSON and back: what JSON cannot say is an object with one key that begins with `$`.
-import type { Saved, SavedState, Tensor, TypedArray } from "@perennial-fl/core";
+import type { Saved, Tensor, TypedArray } from "@perennial-fl/core";
 import { byteLength, describeTensor, FederationError, isDType, tensor, tensorFromBytes } from "@perennial-fl/core";
 
 /** Deeper values are refused, so that neither writing nor reading can exhaust the stack. */
@@ -142,7 +142,7 @@ function decode(json: Json, source: ElementSource, depth: number): Saved {
     decode(value, source, depth + 1),
   ]);
   // Unlike an assignment, this makes an own property even of the key `__proto__`.
-  return Object.fromEntries(pairs) as SavedState;
+  return Object.fromEntries<Saved>(pairs);
 }
 
 function decodeTagged(tag: string, content: Json, source: ElementSource): Saved {
