@@ -1,0 +1,65 @@
+// A client's directory: one process at a time, one client id for ever.
+import { randomUUID } from "node:crypto";
+import { FederationError } from "@perennial-fl/core";
+import { PerRoundStateCheckpointer, directoryStorage } from "@perennial-fl/checkpointer";
+import type { Shelf } from "./answer-store.js";
+
+const identityName = "client-identity";
+
+export interface StateDirectory {
+  readonly clientId: string;
+  readonly shelf: Shelf;
+  /** Lets the next process in. */
+  release(): Promise<void>;
+}
+
+/**
+ * Takes an existing directory for a client. Without `clientId` the client gets the id that the directory has, or a
+ * random one that it keeps. Throws `storage/directory`, `storage/locked` while another process has the directory,
+ * and `plan/mismatch` if it belongs to another client.
+ */
+export async function openStateDirectory(
+  stateDir: string,
+  clientId: string | undefined,
+  report: (message: string) => void,
+): Promise<StateDirectory> {
+  const storage = directoryStorage(stateDir);
+  await storage.check();
+  const lock = await storage.lock();
+  try {
+    const shelf = checkpointerShelf(new PerRoundStateCheckpointer(stateDir, { report }));
+    return { clientId: await identify(shelf, stateDir, clientId), shelf, release: () => lock.release() };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function identify(shelf: Shelf, stateDir: string, asked: string | undefined): Promise<string> {
+  const saved = await shelf.load(identityName);
+  if (saved === undefined) {
+    const clientId = asked ?? randomUUID();
+    await shelf.save(identityName, { kind: identityName, schema: 1, clientId });
+    return clientId;
+  }
+  const { clientId } = saved;
+  if (typeof clientId !== "string") {
+    throw new FederationError("checkpoint/corrupt", `reading ${identityName} in ${stateDir}: it names no client`);
+  }
+  if (asked !== undefined && asked !== clientId) {
+    throw new FederationError(
+      "plan/mismatch",
+      `the state directory ${stateDir} belongs to the client ${clientId}, and ${asked} was to use it`,
+    );
+  }
+  return clientId;
+}
+
+function checkpointerShelf(checkpointer: PerRoundStateCheckpointer): Shelf {
+  return {
+    async load(name) {
+      return (await checkpointer.checkpointExists(name)) ? checkpointer.loadCheckpoint(name) : undefined;
+    },
+    save: (name, state) => checkpointer.saveCheckpoint(name, state),
+  };
+}
