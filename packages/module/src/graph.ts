@@ -78,7 +78,11 @@ function isList(value: AttributeValue): value is readonly number[] {
 }
 
 /** The integer attribute `name`, or `fallback`. Throws `model/corrupt` for another type and beyond 2^53. */
-export function intOf<Fallback extends number | undefined>(node: Node, name: string, fallback: Fallback): number | Fallback {
+export function intOf<Fallback extends number | undefined>(
+  node: Node,
+  name: string,
+  fallback: Fallback,
+): number | Fallback {
   const attribute = attributeNamed(node, name, "int");
   return attribute === undefined ? fallback : safe(node, name, attribute.value);
 }

@@ -27,9 +27,7 @@ export class OnnxModule {
     this.graph = graph;
     this.parameterNames = parameters.map(([name]) => name);
     this.parameters = parameters.map(([, value]) => value);
-    this.metadata = Object.fromEntries(
-      (model.metadataProps ?? []).map(({ key = "", value = "" }) => [key, value]),
-    );
+    this.metadata = Object.fromEntries((model.metadataProps ?? []).map(({ key = "", value = "" }) => [key, value]));
     this.#model = model;
   }
 

@@ -23,7 +23,10 @@ export function graphOf(model: ModelProto): Graph {
   for (const proto of graph.initializer ?? []) {
     const name = proto.name ?? "";
     if (name === "" || initializers.has(name)) {
-      throw new FederationError("model/corrupt", `reading a model: two initializers are named "${name}" or one has no name`);
+      throw new FederationError(
+        "model/corrupt",
+        `reading a model: two initializers are named "${name}" or one has no name`,
+      );
     }
     initializers.set(name, tensorOf(proto, `initializer "${name}"`));
   }

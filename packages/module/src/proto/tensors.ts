@@ -18,7 +18,12 @@ const dtypeOfCode: { readonly [code: number]: DType } = {
   13: "uint64",
 };
 
-const namesOfOthers: { readonly [code: number]: string } = { 8: "string", 14: "complex64", 15: "complex128", 16: "bfloat16" };
+const namesOfOthers: { readonly [code: number]: string } = {
+  8: "string",
+  14: "complex64",
+  15: "complex128",
+  16: "bfloat16",
+};
 
 const codes = new Map(Object.entries(dtypeOfCode).map(([code, dtype]) => [dtype, Number(code)]));
 

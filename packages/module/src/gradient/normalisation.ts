@@ -1,0 +1,31 @@
+// Gradients of normalisations.
+import type { GraphBuilder, Value } from "../builder.js";
+import { floatOf, intOf } from "../graph.js";
+import type { Gradient, GradientRule, GradientSite } from "./site.js";
+
+export const normalisationGradients: { readonly [opType: string]: GradientRule } = {
+  BatchNormalization: batchNormalization,
+};
+
+/** Ioffe and Szegedy 2015. In training mode the statistics are the batch's and depend on X; elsewhere they are constants. */
+function batchNormalization(g: GraphBuilder, at: GradientSite): readonly (Gradient | undefined)[] {
+  const { a: x, b: scale, dY, node } = at;
+  const training = intOf(node, "training_mode", 0) === 1;
+  const axes = x.shape.map((_, i) => i).filter((i) => i !== 1);
+  const channel = (value: Value): Value => g.reshape(value, [x.shape[1] as number, ...axes.slice(1).map(() => 1)]);
+  const mean = training ? g.mean(x, axes) : channel(at.input(3));
+  const centred = g.sub(x, mean);
+  const variance = training ? g.mean(g.mul(centred, centred), axes) : channel(at.input(4));
+  const inverse = g.op("Reciprocal", [g.op("Sqrt", [g.add(variance, g.scalar(floatOf(node, "epsilon", 1e-5), x))])]);
+  const normalised = g.mul(centred, inverse);
+  const factor = g.mul(channel(scale), inverse);
+  return [
+    () => {
+      if (!training) return g.mul(dY, factor);
+      const along = g.mul(normalised, g.mean(g.mul(dY, normalised), axes));
+      return g.mul(factor, g.sub(g.sub(dY, g.mean(dY, axes)), along));
+    },
+    () => g.reshape(g.sum(g.mul(dY, normalised), axes), scale.shape),
+    () => g.reshape(g.sum(dY, axes), scale.shape),
+  ];
+}

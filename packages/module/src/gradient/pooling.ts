@@ -1,0 +1,86 @@
+// Gradients of poolings.
+import { FederationError, elementCount, tensor } from "@perennial-fl/core";
+import type { GraphBuilder, Value } from "../builder.js";
+import { describeNode, intOf } from "../graph.js";
+import { outputPadding, windowOf } from "../window.js";
+import { fill } from "./site.js";
+import type { Gradient, GradientRule, GradientSite } from "./site.js";
+
+export const poolingGradients: { readonly [opType: string]: GradientRule } = {
+  AveragePool: averagePool,
+  GlobalAveragePool: (g, { a, dY }) => [
+    () => g.op("Expand", [g.mul(dY, g.scalar(1 / elementCount(a.shape.slice(2)), a)), g.ints(a.shape)]),
+  ],
+  MaxPool: maxPool,
+};
+
+/** The elements that won, by the node's second output: flat indices into the whole input. */
+function maxPool(g: GraphBuilder, at: GradientSite): readonly Gradient[] {
+  const { a, dY, node } = at;
+  if (intOf(node, "storage_order", 0) !== 0) {
+    throw new FederationError(
+      "model/unsupported",
+      `differentiating the ${describeNode(node)}: storage_order is column-major`,
+    );
+  }
+  const count = elementCount(a.shape);
+  return [
+    () => {
+      const flat = { ...a, shape: [count] };
+      const indices = g.reshape(at.output(1), [elementCount(dY.shape)]);
+      // Windows may overlap, and then one element wins several times: add.
+      const inputs = [fill(g, 0, flat), indices, g.reshape(dY, [elementCount(dY.shape)])];
+      return g.reshape(g.op("ScatterElements", inputs, { axis: 0, reduction: "add" }), a.shape);
+    },
+  ];
+}
+
+/** Every element of a window gets an equal share: a transposed convolution with ones, channel by channel. */
+function averagePool(g: GraphBuilder, { a, dY, node }: GradientSite): readonly Gradient[] {
+  const [channels, ...spatial] = a.shape.slice(1) as [number, ...number[]];
+  const kernel = (node.attributes["kernel_shape"] as { value: readonly bigint[] }).value.map(Number);
+  const window = windowOf(node, spatial, kernel);
+  const extra = outputPadding(window, spatial);
+  if (extra.some((length) => length < 0) || a.dtype !== "float32") {
+    throw new FederationError(
+      "model/unsupported",
+      `differentiating the ${describeNode(node)}: ${a.dtype === "float32" ? "ceil_mode with windows past the end" : a.dtype}`,
+    );
+  }
+  return [
+    () => {
+      const ones = g.constant(
+        tensor("float32", [channels, 1, ...kernel], new Float32Array(channels * elementCount(kernel)).fill(1)),
+      );
+      return g.op("ConvTranspose", [shares(g, dY, node, spatial, window), ones], {
+        kernel_shape: kernel,
+        strides: window.strides,
+        pads: window.pads,
+        dilations: window.dilations,
+        group: channels,
+        output_padding: extra,
+      });
+    },
+  ];
+}
+
+/** dY divided by the number of elements that each window averages. */
+function shares(
+  g: GraphBuilder,
+  dY: Value,
+  node: GradientSite["node"],
+  spatial: readonly number[],
+  window: ReturnType<typeof windowOf>,
+): Value {
+  const { kernel, strides, dilations, pads, out } = window;
+  if (intOf(node, "count_include_pad", 0) === 1) return g.mul(dY, g.scalar(1 / elementCount(kernel), dY));
+  const perAxis = spatial.map((length, axis) =>
+    Array.from({ length: out[axis] as number }, (_, at) => {
+      const first = at * (strides[axis] as number) - (pads[axis] as number);
+      const inside = Array.from({ length: kernel[axis] as number }, (__, k) => first + k * (dilations[axis] as number));
+      return inside.filter((index) => index >= 0 && index < length).length;
+    }),
+  );
+  const counts = perAxis.reduce((outer, inner) => outer.flatMap((x) => inner.map((y) => x * y)), [1]);
+  return g.div(dY, g.constant(tensor("float32", out, Float32Array.from(counts))));
+}

@@ -1,0 +1,77 @@
+// What a gradient rule sees of a node of the forward graph.
+import { assert, tensor } from "@perennial-fl/core";
+import type { GraphBuilder, Placed, Value } from "../builder.js";
+import type { Node } from "../graph.js";
+
+/** The gradient of one input, made only if somebody asks for it. */
+export type Gradient = () => Value;
+
+/**
+ * The gradients of a node's inputs, in their order; `undefined` where the loss does not depend on an input smoothly.
+ * A gradient may have the shape that broadcasting gave its input: the walk sums it back.
+ */
+export type GradientRule = (g: GraphBuilder, at: GradientSite) => readonly (Gradient | undefined)[];
+
+export class GradientSite {
+  readonly node: Node;
+  readonly #g: GraphBuilder;
+  readonly #placed: Placed;
+  readonly #gradients: readonly (Value | undefined)[];
+
+  /** `gradients` are those of the loss with respect to the node's outputs. */
+  constructor(g: GraphBuilder, placed: Placed, gradients: readonly (Value | undefined)[]) {
+    this.#g = g;
+    this.node = placed.node;
+    this.#placed = placed;
+    this.#gradients = gradients;
+  }
+
+  get a(): Value {
+    return this.input(0);
+  }
+  get b(): Value {
+    return this.input(1);
+  }
+  get c(): Value {
+    return this.input(2);
+  }
+  /** The first output. */
+  get y(): Value {
+    return this.output(0);
+  }
+  /** The gradient of the first output. */
+  get dY(): Value {
+    return this.gradient(0);
+  }
+
+  get count(): number {
+    return this.#placed.inputs.length;
+  }
+
+  has(index: number): boolean {
+    return this.#placed.inputs[index] !== undefined;
+  }
+
+  input(index: number): Value {
+    const value = this.#placed.inputs[index];
+    assert(value !== undefined, `the shape of ${this.node.opType} was inferred from input ${index}`);
+    return value;
+  }
+
+  output(index: number): Value {
+    const value = this.#placed.outputs[index];
+    assert(value !== undefined, `${this.node.opType} was placed with output ${index}`);
+    return value;
+  }
+
+  /** The gradient of an output; zeros where the loss does not depend on it. */
+  gradient(index: number): Value {
+    return this.#gradients[index] ?? fill(this.#g, 0, this.output(index));
+  }
+}
+
+/** A constant of the shape and element type of `like`, made by the graph itself. */
+export function fill(g: GraphBuilder, value: number, like: Value): Value {
+  const data = like.dtype === "float64" ? Float64Array.of(value) : Float32Array.of(value);
+  return g.op("ConstantOfShape", [g.ints(like.shape)], { value: tensor(like.dtype, [1], data) });
+}

@@ -1,0 +1,218 @@
+// Brings a graph that was read into a builder: known shapes, one opset, and the few operators that gradients need in another form.
+import { FederationError, assert, tensor } from "@perennial-fl/core";
+import type { Tensor } from "@perennial-fl/core";
+import type { GraphBuilder, Value } from "./builder.js";
+import { describeNode, intOf, intsOf } from "./graph.js";
+import type { Graph, Node, ValueInfo } from "./graph.js";
+
+export interface TraceOptions {
+  /** What an open first axis of an input becomes. */
+  readonly batchSize?: number;
+  /** Whether float initializers become inputs of the same name. */
+  readonly parametersAsInputs?: boolean;
+  /** Whether normalisations learn from the batch. */
+  readonly training?: boolean;
+}
+
+/** New values of buffers: BatchNormalization's running statistics, under the name of the old value. */
+export type BufferUpdates = Map<string, Value>;
+
+type Values = Map<string, Value>;
+interface Context {
+  readonly g: GraphBuilder;
+  readonly options: TraceOptions;
+  readonly opset: number;
+  readonly buffers: BufferUpdates;
+}
+type Import = (context: Context, node: Node, inputs: readonly (Value | undefined)[]) => readonly Value[];
+
+/** All values of the graph by name, placed in `g`. Throws `model/unsupported` and `model/shape`, naming the node. */
+export function trace(
+  g: GraphBuilder,
+  graph: Graph,
+  options: TraceOptions,
+  buffers: BufferUpdates = new Map(),
+): Values {
+  if (graph.opset < 7 || graph.opset > 26) {
+    throw new FederationError("model/unsupported", `reading a graph: opset ${graph.opset} is not one of 7 to 26`);
+  }
+  const values: Values = new Map();
+  for (const input of graph.inputs)
+    values.set(input.name, g.input(input.name, input.dtype, concreteShape(input, options)));
+  for (const [name, held] of graph.initializers) {
+    const trained = held.dtype === "float32" || held.dtype === "float64";
+    if (!trained) values.set(name, g.constant(held, name));
+    else if (options.parametersAsInputs === true) values.set(name, g.input(name, held.dtype, held.shape));
+    else values.set(name, g.initializer(name, held));
+  }
+  const context: Context = { g, options, opset: graph.opset, buffers };
+  for (const node of graph.nodes) {
+    const inputs = node.inputs.map((name) => (name === "" ? undefined : valueOf(values, name, node)));
+    const rewrite = node.domain === "" && Object.hasOwn(imports, node.opType) ? imports[node.opType] : undefined;
+    const outputs = (rewrite ?? place)(context, node, inputs);
+    node.outputs.forEach((name, i) => {
+      if (name !== "" && outputs[i] !== undefined) values.set(name, outputs[i]);
+    });
+  }
+  return values;
+}
+
+function concreteShape({ name, shape }: ValueInfo, { batchSize }: TraceOptions): readonly number[] {
+  return (shape ?? [null]).map((length, axis) => {
+    if (axis === 0 && batchSize !== undefined && typeof length === "number" && length !== batchSize) {
+      throw new FederationError(
+        "model/shape",
+        `reading a graph: its input "${name}" has a fixed batch of ${length}, not ${batchSize}`,
+      );
+    }
+    const known = typeof length === "number" ? length : axis === 0 ? batchSize : undefined;
+    if (known === undefined || shape === undefined) {
+      throw new FederationError(
+        "model/shape",
+        `reading a graph: the length of axis ${axis} of its input "${name}" is not known`,
+      );
+    }
+    return known;
+  });
+}
+
+function valueOf(values: Values, name: string, node: Node): Value {
+  const value = values.get(name);
+  if (value === undefined) {
+    throw new FederationError(
+      "model/corrupt",
+      `reading a graph: the ${describeNode(node)} reads "${name}", which nothing before it makes`,
+    );
+  }
+  return value;
+}
+
+function place({ g }: Context, node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] {
+  return g.node(
+    node.opType,
+    inputs,
+    { raw: node.attributes },
+    { name: node.name, domain: node.domain, outputs: node.outputs },
+  );
+}
+
+/** Operators that are not placed as they are. */
+const imports: { readonly [opType: string]: Import } = {
+  BatchNormalization: batchNormalization,
+  Constant: ({ g }, node) => {
+    const [entry] = Object.values(node.attributes);
+    const held = entry?.type === "tensor" ? entry.value : scalarConstant(node);
+    return [g.constant(held, node.outputs[0])];
+  },
+  Dropout: ({ options, opset }, node, inputs) => {
+    const active = opset >= 12 && inputs[2] !== undefined && Number(inputs[2].constant?.data[0] ?? 1) !== 0;
+    if (active && options.training === true && Number(inputs[1]?.constant?.data[0] ?? 0.5) !== 0) {
+      throw new FederationError(
+        "model/unsupported",
+        `differentiating a graph: the ${describeNode(node)} drops values at random`,
+      );
+    }
+    return [required(inputs[0])];
+  },
+  Flatten: ({ g }, node, inputs) => {
+    const x = required(inputs[0]);
+    const axis = intOf(node, "axis", 1);
+    const split = axis < 0 ? axis + x.shape.length : axis;
+    const product = (lengths: readonly number[]): number => lengths.reduce((a, b) => a * b, 1);
+    return [g.reshape(x, [product(x.shape.slice(0, split)), product(x.shape.slice(split))])];
+  },
+  Identity: (_, __, inputs) => [required(inputs[0])],
+  MaxPool: ({ g }, node, inputs) =>
+    // The second output says which elements won; the gradient needs it.
+    g.node(
+      "MaxPool",
+      inputs,
+      { raw: node.attributes },
+      { name: node.name, outputs: [node.outputs[0] ?? "MaxPool", `${node.outputs[0] ?? ""}.indices`] },
+    ),
+  ReduceMax: axesAsInput,
+  ReduceMean: axesAsInput,
+  ReduceSum: axesAsInput,
+  Shape: ({ g }, _, inputs) => [g.ints(required(inputs[0]).shape)],
+  Softmax: softmax,
+  LogSoftmax: softmax,
+  SoftmaxCrossEntropyLoss: ({ g }, node, inputs) =>
+    g.node(node.opType, inputs, { raw: node.attributes }, { name: node.name, outputs: 2 }),
+  Squeeze: axesAsInput,
+  Unsqueeze: axesAsInput,
+};
+
+function required(value: Value | undefined): Value {
+  assert(value !== undefined, "a node has its first input");
+  return value;
+}
+
+function scalarConstant(node: Node): Tensor {
+  const entry = Object.entries(node.attributes)[0]?.[1];
+  switch (entry?.type) {
+    case "int":
+      return tensor("int64", [], BigInt64Array.of(entry.value));
+    case "ints":
+      return tensor("int64", [entry.value.length], BigInt64Array.from(entry.value));
+    case "float":
+      return tensor("float32", [], Float32Array.of(entry.value));
+    case "floats":
+      return tensor("float32", [entry.value.length], Float32Array.from(entry.value));
+    default:
+      throw new FederationError(
+        "model/unsupported",
+        `reading a graph: the ${describeNode(node)} holds neither numbers nor a tensor`,
+      );
+  }
+}
+
+/** Older opsets have the axes as an attribute. */
+function axesAsInput(context: Context, node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] {
+  const axes = intsOf(node, "axes", undefined);
+  if (axes === undefined) return place(context, node, inputs);
+  const { axes: _, ...attributes } = node.attributes;
+  return place(context, { ...node, attributes }, [inputs[0], context.g.ints(axes)]);
+}
+
+/** Before opset 13 the axes from `axis` on were one, and `axis` was 1 unless said otherwise. */
+function softmax(context: Context, node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] {
+  if (context.opset >= 13) return place(context, node, inputs);
+  const { g } = context;
+  const x = required(inputs[0]);
+  const axis = intOf(node, "axis", 1);
+  const from = axis < 0 ? axis + x.shape.length : axis;
+  if (from === x.shape.length - 1) return [g.op(node.opType, [x], { axis: -1 })];
+  const rows = x.shape.slice(0, from).reduce((a, b) => a * b, 1);
+  const columns = x.shape.slice(from).reduce((a, b) => a * b, 1);
+  return [g.reshape(g.op(node.opType, [g.reshape(x, [rows, columns])], { axis: -1 }), x.shape)];
+}
+
+/** In training the node normalises by the batch, and the running variance becomes the unbiased one that PyTorch keeps. */
+function batchNormalization(context: Context, node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] {
+  const { g, options, buffers } = context;
+  const mode = options.training === true ? 1 : 0;
+  const attributes = { ...node.attributes, training_mode: { type: "int", value: BigInt(mode) } as const };
+  const wanted = [
+    node.outputs[0] as string,
+    ...(mode === 1 ? ["running_mean", "running_var"].map((x) => `${node.outputs[0] ?? ""}.${x}`) : []),
+  ];
+  const outputs = g.node(node.opType, inputs, { raw: attributes }, { name: node.name, outputs: wanted });
+  const [x, , , mean, variance] = inputs;
+  const [y, newMean, newVariance] = outputs as [Value, Value?, Value?];
+  if (
+    x !== undefined &&
+    mean !== undefined &&
+    variance !== undefined &&
+    newMean !== undefined &&
+    newVariance !== undefined
+  ) {
+    const count = x.shape.reduce((product, length, i) => (i === 1 ? product : product * length), 1);
+    const keep = node.attributes["momentum"]?.type === "float" ? node.attributes["momentum"].value : 0.9;
+    const kept = g.mul(variance, g.scalar(keep, variance));
+    const unbiased =
+      count > 1 ? g.mul(g.sub(newVariance, kept), g.scalar(count / (count - 1), variance)) : g.sub(newVariance, kept);
+    buffers.set(mean.name, newMean);
+    buffers.set(variance.name, g.add(kept, unbiased));
+  }
+  return [y];
+}
