@@ -74,7 +74,7 @@ describe("messages on the wire", () => {
     const parameters = [float32([2], [1, 2])];
     const message = encodeInstruction({ type: "fit", parameters, config: { a: 1 } });
     expect(encodeInstruction({ type: "fit", parameters, config: { a: 1 } })).to.equal(message);
-    parameters[0]?.data.fill(9);
+    (parameters[0]?.data as Float32Array).fill(9);
     const other = decodeInstruction(encodeInstruction({ type: "evaluate", parameters, config: { b: "x" } }));
     expect("parameters" in other && [...(other.parameters[0]?.data ?? [])]).to.deep.equal([1, 2]);
   });
@@ -86,9 +86,7 @@ describe("messages on the wire", () => {
       ["22021a00", /fit_res\.num_examples is a bytes, not an integer/],
       ["220a18ffffffffffffffff7f", /fit_res\.num_examples is 9223372036854775807, beyond 2\^53/],
       ["220722050a01611200", /fit_res\.metrics\["a"\] is a Scalar without a value/],
-      ["221022" + "0e0a095f5f70726f746f5f5f12014000".slice(0, 28), /./],
-      ["22042202" + "0aff", /./],
-      ["2a0510000000" + "00", /evaluate_res\.loss is a varint/],
+      ["2a021000", /evaluate_res\.loss is a varint/],
       ["0b", /field with the tag 11/],
     ];
     for (const [message, expected] of cases) {

@@ -110,23 +110,22 @@ interface Header {
 }
 
 /** One entry of the dictionary: a quoted name, a text, truth value or tuple, and a comma that only the last may lack. */
-const entry =
-  /\s*'(descr|fortran_order|shape)'\s*:\s*(?:'([^']*)'|(True|False)|\(([\d,L\s]*)\)|(\[))\s*(?:,\s*|(?=\}))/y;
+const entry = /\s*'(descr|fortran_order|shape)'\s*:\s*(?:'([^']*)'|(True|False)|\(([\d,L\s]*)\))\s*(?:,\s*|(?=\}))/y;
 
 /** Reads the dictionary by its grammar and nothing else; Python's evaluator accepts far more than a header is. */
 function parseHeader(text: string, name: string): Header {
   const broken = (): FederationError =>
     malformed(name, `has the .npy header ${JSON.stringify(text.trimEnd().slice(0, 200))}`);
+  if (/'descr'\s*:\s*\[/.test(text)) throw unsupported(name, "of a structured type");
   let descr: string | undefined;
   let fortranOrder: boolean | undefined;
   let shape: readonly bigint[] | undefined;
   let at = 1;
   for (let count = 0; count < 3; count++) {
     entry.lastIndex = at;
-    const [whole, key, quoted, truth, tuple, list] = entry.exec(text) ?? [];
+    const [whole, key, quoted, truth, tuple] = entry.exec(text) ?? [];
     if (whole === undefined) throw broken();
     at += whole.length;
-    if (key === "descr" && list !== undefined) throw unsupported(name, "of a structured type");
     if (key === "descr") descr = quoted;
     else if (key === "fortran_order") fortranOrder = truth === undefined ? undefined : truth === "True";
     else shape = tuple === undefined ? undefined : parseTuple(tuple);
