@@ -22,13 +22,14 @@ export async function serve(
   { observe, signal, onContact }: ServeOptions,
 ): Promise<number | undefined> {
   // The answer under way is finished and kept; closing only ends the waiting for the next question.
+  const stopped = (): boolean => signal.aborted;
   let answering = false;
   const leave = (): void => {
     if (!answering) void connection.close();
   };
   signal.addEventListener("abort", leave, { once: true });
   try {
-    if (signal.aborted) return undefined;
+    if (stopped()) return undefined;
     observe({ type: "connected", ...(connection.run !== undefined && { run: connection.run }) });
     for await (const instruction of connection.instructions()) {
       onContact();
@@ -38,14 +39,14 @@ export async function serve(
       answering = true;
       const response = await responder.respond(instruction, connection.run);
       answering = false;
-      if (signal.aborted) return undefined;
+      if (stopped()) return undefined;
       if (response.reply.type === "refused") observe(failed(asked, response.reply.message, response.error));
       await connection.reply(response.reply);
       if (response.reply.type !== "refused") {
         observe({ type: "answered", ...asked, fromStore: response.fromStore, ...summaryOf(response) });
       }
     }
-    if (signal.aborted) return undefined;
+    if (stopped()) return undefined;
     throw new FederationError("connection/lost", "the server ended the connection without saying when to come back");
   } finally {
     signal.removeEventListener("abort", leave);

@@ -87,8 +87,9 @@ async function live(
     backoff: { giveUpAfterMs = Infinity } = {},
   }: Life,
 ): Promise<void> {
+  const stopped = (): boolean => signal.aborted;
   let absentSince: number | undefined;
-  while (!signal.aborted) {
+  while (!stopped()) {
     let ms: number;
     try {
       const seconds = await serve(await connect(), responder, {
@@ -107,7 +108,7 @@ async function live(
       ms = seconds * 1000;
       observe({ type: "waiting", ms, reason: "told" });
     } catch (error) {
-      if (signal.aborted) break;
+      if (stopped()) break;
       if (!isFederationError(error, "connection/lost") && !isFederationError(error, "connection/refused")) throw error;
       observe({ type: "disconnected", message: messageOf(error) });
       absentSince ??= now();

@@ -2,7 +2,7 @@
 import { expect } from "chai";
 import { float, float32, isFederationError, tensor } from "@perennial-fl/core";
 import { answer } from "../src/index.js";
-import type { Client, ClientContext, FitResult, Question } from "../src/index.js";
+import type { Client, ClientContext, FitResult } from "../src/index.js";
 import { ask } from "./support/questions.js";
 
 const context: ClientContext = { clientId: "a", signal: new AbortController().signal, warn: () => undefined };
@@ -42,7 +42,7 @@ describe("an answer", () => {
     ["parameters", "get_parameters"],
   ] as const) {
     it(`says in Flower's words that a client does not implement ${method}`, async () => {
-      const { reply } = await answer(plain, { type, config: {} } as Question, context);
+      const { reply } = await answer(plain, { type, config: {} }, context);
       expect(reply).to.deep.equal({ type: "refused", message: `Client does not implement \`${method}\`` });
     });
   }

@@ -172,7 +172,8 @@ describe("a client's memory", () => {
 
   it("keeps the state of a client whose server gives no keys, and trains every time it is asked", async () => {
     const shelf = memoryShelf();
-    const { key: _, ...keyless } = ask("fit", 1, 5);
+    const { type, parameters, config } = ask("fit", 1, 5);
+    const keyless: Question = { type, parameters, config };
     const first = await start(counter(), shelf);
     await first.ask(keyless);
     await first.ask(keyless);

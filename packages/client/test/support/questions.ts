@@ -1,7 +1,7 @@
 // Questions of a run, and a client whose answers show the state that it had.
 import { float32 } from "@perennial-fl/core";
-import type { Instruction, Parameters, RequestKey, SavedState } from "@perennial-fl/core";
-import type { Client } from "../../src/index.js";
+import type { Instruction, Parameters as Tensors, RequestKey, SavedState } from "@perennial-fl/core";
+import type { Client, FitResult } from "../../src/index.js";
 
 export function keyOf(phase: "evaluate" | "fit", round: number, { run = "r", attempt = 1 } = {}): RequestKey {
   return { run, round, attempt, phase };
@@ -17,7 +17,10 @@ export function ask(
   return { type: phase, key: keyOf(phase, round, options), parameters: [float32([1], [value])], config: {} };
 }
 
+type FitQuestion = Parameters<Client["fit"]>;
+
 export interface Counter extends Client {
+  fit: (...question: FitQuestion) => FitResult | Promise<FitResult>;
   readonly calls: string[];
 }
 
@@ -25,7 +28,7 @@ export interface Counter extends Client {
 export function counter(): Counter {
   const calls: string[] = [];
   let sum = 0;
-  const value = (parameters: Parameters): number => parameters[0]?.data[0] as number;
+  const value = (parameters: Tensors): number => Number(parameters[0]?.data[0]);
   return {
     calls,
     getProperties: () => {
@@ -47,8 +50,8 @@ export function counter(): Counter {
     },
     save: () => ({ sum }),
     load(state: SavedState) {
-      calls.push(`load ${String(state["sum"] as number)}`);
-      sum = state["sum"] as number;
+      calls.push(`load ${String(Number(state["sum"]))}`);
+      sum = Number(state["sum"]);
     },
   };
 }

@@ -54,6 +54,9 @@ function connection(stay: Exclude<Stay, "absent">, replies: Reply<Parameters>[])
       replies.push(reply);
       return Promise.resolve();
     },
-    close: () => Promise.resolve(close()),
+    close() {
+      close();
+      return Promise.resolve();
+    },
   };
 }
