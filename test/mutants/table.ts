@@ -54,9 +54,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "the best score is forgotten over a restart",
-    file: "packages/checkpointer/dist/src/module-checkpointer.js",
-    before: "FILL",
-    after: "FILL",
+    file: "packages/checkpointer/dist/src/score-checkpointers.js",
+    before: "this.#bestScore = await this.#readBestScore();",
+    after: "this.#bestScore = undefined;",
     suite: resume,
   },
   {

@@ -36,7 +36,7 @@ export function engineStory(settings: string): (line: string) => string[] {
     for (const command of commands) {
       const line = describe(command);
       if (line !== undefined) said.push(line);
-      if (command.type === "send" && "key" in command.instruction && command.instruction.key) {
+      if (command.type === "send" && "key" in command.instruction) {
         asked.set(command.client, command.instruction.key);
       }
       const fact = factOf(command);

@@ -16,8 +16,8 @@ export function toyClient(id: string): ScriptedClient {
     evaluate(parameters, key) {
       const draw = random("toy loss", id, key.round);
       const size = Math.abs(parameters[0]?.data[0] as number);
-      // A loss that rises and falls from round to round, so that "best" and "latest" differ.
-      return { loss: draw.float() + size / (1 + size), numExamples: 1 + draw.below(100) };
+      // Lowest in the second round, so that "best" and "latest" differ, and a little different for every model.
+      return { loss: 2 * Math.abs(key.round - 2) + draw.float() + size / (1 + size), numExamples: 1 + draw.below(100) };
     },
   };
 }

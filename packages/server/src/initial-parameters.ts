@@ -22,8 +22,10 @@ export async function askForParameters(fleet: Fleet, report: (message: string) =
     if (asked !== undefined) fleet.send(asked, { type: "parameters", config: {} });
   };
   for (;;) {
-    const { value: event, done } = await events.next();
-    if (done || (event.type === "elapsed" && event.timer === stopTimer)) return undefined;
+    const next = await events.next();
+    if (next.done === true) return undefined;
+    const event = next.value;
+    if (event.type === "elapsed" && event.timer === stopTimer) return undefined;
     const fromAsked = "client" in event && event.client === asked;
     if (
       fromAsked &&
@@ -33,7 +35,7 @@ export async function askForParameters(fleet: Fleet, report: (message: string) =
     ) {
       const { update } = event.reply;
       const parameters = update.tensors.map((_, index) => update.read(index));
-      return { parameters, fleet: { ...fleet, events: () => chain(meanwhile, events) } };
+      return { parameters, fleet: withEvents(fleet, () => chain(meanwhile, events)) };
     }
     if (fromAsked) {
       report(`${event.client} gave no initial parameters (${event.type}); another client is asked`);
@@ -47,11 +49,24 @@ export async function askForParameters(fleet: Fleet, report: (message: string) =
   }
 }
 
+function withEvents(fleet: Fleet, events: Fleet["events"]): Fleet {
+  return {
+    events,
+    send: (client, instruction) => {
+      fleet.send(client, instruction);
+    },
+    wait: (timer, ms) => {
+      fleet.wait(timer, ms);
+    },
+    close: () => fleet.close(),
+  };
+}
+
 async function* chain(first: readonly FleetEvent[], rest: AsyncIterator<FleetEvent>): AsyncGenerator<FleetEvent> {
   yield* first;
   for (;;) {
-    const { value, done } = await rest.next();
-    if (done) return;
-    yield value;
+    const next = await rest.next();
+    if (next.done === true) return;
+    yield next.value;
   }
 }

@@ -39,5 +39,5 @@ export function checkPlan(saved: SavedState, now: SavedState, where: string): vo
 }
 
 function text(value: Saved | undefined): string {
-  return value === undefined ? "unset" : String(value as string | number);
+  return value === undefined ? "unset" : typeof value === "string" ? value : JSON.stringify(value);
 }

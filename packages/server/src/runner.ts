@@ -29,18 +29,20 @@ export interface World {
 /** Runs until the plan is fulfilled (`finished`), or stopped, or the fleet closes. Rejects if the disk fails. */
 export async function runEngine(plan: Plan, initial: EngineState, world: World): Promise<"finished" | "stopped"> {
   let state = initial;
-  let over = false;
 
-  /** One event and all that follows from it, before the next is looked at. */
-  const take = async (event: EngineEvent): Promise<void> => {
+  /** One event and all that follows from it, before the next is looked at. Resolves with whether the session is over. */
+  const take = async (event: EngineEvent): Promise<boolean> => {
     const { state: next, commands } = step(plan, state, event);
     state = next;
+    let over = false;
     for (const command of commands) {
       await world.failpoint?.(`before ${command.type}`);
       const fact = await carryOut(command);
       await world.failpoint?.(`after ${command.type}`);
-      if (fact !== undefined) await take(fact);
+      if (command.type === "finish") over = true;
+      if (fact !== undefined) over = (await take(fact)) || over;
     }
+    return over;
   };
 
   const carryOut = async (command: Command): Promise<Fact | undefined> => {
@@ -71,7 +73,6 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
         world.observe(command.event);
         return undefined;
       case "finish":
-        over = true;
         return undefined;
     }
   };
@@ -97,11 +98,9 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
     });
   };
 
-  await take({ type: "started" });
-  if (!over) {
+  if (!(await take({ type: "started" }))) {
     for await (const event of world.fleet.events()) {
-      await take(event);
-      if (over) break;
+      if (await take(event)) break;
     }
   }
   return isFinished(plan, state) ? "finished" : "stopped";
@@ -116,7 +115,7 @@ export function move(
   const { parameters, strategyState } = durable;
   if (contributions.length === 0) return { parameters, strategyState };
   const aggregate = plan.strategy.aggregate(contributions, parameters);
-  const [next, state] = plan.strategy.move.update(aggregate, strategyState as never, parameters);
+  const [next, state] = plan.strategy.move.update(aggregate, strategyState, parameters);
   return { parameters: next, strategyState: state };
 }
 

@@ -32,7 +32,7 @@ export async function loadServerState(checkpointer: PerRoundStateCheckpointer): 
   if (version !== schema) {
     throw new FederationError(
       "checkpoint/newer-version",
-      `${stateName} has schema ${String(version as number)}, and this version reads schema ${schema}`,
+      `${stateName} has schema ${JSON.stringify(version)}, and this version reads schema ${schema}`,
     );
   }
   return { durable: durable as unknown as Durable, plan: plan as SavedState };

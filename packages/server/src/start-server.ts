@@ -82,7 +82,7 @@ export interface Outcome {
 export async function startServer(options: ServerOptions): Promise<Outcome> {
   const { stateDir, observe = () => undefined } = options;
   const plan = planOf(options);
-  const storage = await directoryStorage(stateDir);
+  const storage = directoryStorage(stateDir);
   const lock = await storage.lock();
   try {
     const states = new PerRoundStateCheckpointer(stateDir, {

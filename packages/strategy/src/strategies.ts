@@ -40,7 +40,10 @@ export function faultTolerantFedAvg({ minCompletion = 0.5, ...options }: Strateg
 }
 
 /** FedProx on the server: FedAvg that tells clients the weight μ of their proximal term (Li et al. 2020, arXiv 1812.06127). */
-export function fedProx({ proximalMu, ...options }: StrategyOptions & { readonly proximalMu: number }): Strategy<null> {
+export function fedProx({
+  proximalMu = 0,
+  ...options
+}: StrategyOptions & { readonly proximalMu?: number } = {}): Strategy<null> {
   check("fedprox", { proximalMu });
   const onFitConfig = (round: number) => ({ ...options.onFitConfig?.(round), proximal_mu: { float: proximalMu } });
   return strategy("fedprox", { ...options, onFitConfig }, { proximalMu }, weightedMean, replace);

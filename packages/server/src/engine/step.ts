@@ -101,7 +101,7 @@ function judgeReply(state: EngineState, event: Extract<FleetEvent, { type: "repl
   if (reply.type === "refused") return [drop(key, client, "refused", reply.message)];
   if (reply.type !== key.phase)
     return [drop(key, client, "invalid", `a ${key.phase} was asked, and a ${reply.type} came`)];
-  const answer = reply as Extract<typeof reply, { type: Phase }>;
+  const answer = reply;
   const why = objection(answer, state.durable.parameters);
   return [why === undefined ? { type: "accept", key, client, answer } : drop(key, client, "invalid", why)];
 }

@@ -1,0 +1,78 @@
+// Plans: what must not change when a run is resumed.
+import { expect } from "chai";
+import { float32 } from "@perennial-fl/core";
+import type { Parameters } from "@perennial-fl/core";
+import { fedAdam, fedAvg } from "@perennial-fl/strategy";
+import { checkPlan, planFacts } from "../src/index.js";
+import type { Plan } from "../src/index.js";
+import { checkResume } from "../src/resume.js";
+
+const plan = (changes: Partial<Plan> = {}): Plan => {
+  return { numRounds: 3, seed: 1, strategy: fedAvg(), rejoinTimeoutMs: 1000, restartSeconds: 10, ...changes };
+};
+const model: Parameters = [float32([2], [0, 0])];
+const saved = {
+  plan: planFacts(plan(), model),
+  durable: { run: "r1", round: 2, parameters: model, strategyState: null, history: [], roster: [] },
+};
+
+describe("a plan on resume", () => {
+  it("may have another round count and other timeouts", () => {
+    const now = planFacts(plan({ numRounds: 9, roundTimeoutMs: 5, rejoinTimeoutMs: 7 }), model);
+    expect(() => {
+      checkPlan(saved.plan, now, "DIR");
+    }).to.not.throw();
+  });
+
+  for (const [what, now, message] of [
+    [
+      "strategy",
+      planFacts(plan({ strategy: fedAdam() }), model),
+      "a run with strategy fedavg, and this one has strategy fedadam",
+    ],
+    ["seed", planFacts(plan({ seed: 2 }), model), "seed 1, and this one has seed 2"],
+    [
+      "fraction",
+      planFacts(plan({ strategy: fedAvg({ fractionFit: 0.5 }) }), model),
+      "fractionFit 1, and this one has fractionFit 0.5",
+    ],
+    ["model", planFacts(plan(), [float32([3], [0, 0, 0])]), "tensors float32[2], and this one has tensors float32[3]"],
+  ] as const) {
+    it(`may not have another ${what}, and is told both values`, () => {
+      expect(() => {
+        checkPlan(saved.plan, now, "DIR");
+      })
+        .to.throw(`DIR holds`)
+        .and.to.include({ code: "plan/mismatch" });
+      expect(() => {
+        checkPlan(saved.plan, now, "DIR");
+      }).to.throw(message);
+    });
+  }
+
+  it("of an option that the other does not have is a difference too", () => {
+    expect(() => {
+      checkPlan(saved.plan, planFacts(plan({ strategy: fedAdam() }), model), "DIR");
+    }).to.throw();
+    expect(() => {
+      checkPlan({ ...saved.plan, eta: 0.1 }, saved.plan, "DIR");
+    }).to.throw("eta 0.1, and this one has eta unset");
+  });
+});
+
+describe("the choice to resume", () => {
+  it("auto goes on with a run that is there, and begins one where there is none", () => {
+    expect(checkResume(saved, "auto", plan(), model, "DIR")).to.equal(true);
+    expect(checkResume(undefined, "auto", plan(), model, "DIR")).to.equal(false);
+  });
+
+  it("require insists on a run", () => {
+    expect(() => checkResume(undefined, "require", plan(), model, "DIR"))
+      .to.throw("DIR holds no run to resume")
+      .and.to.include({ code: "resume/nothing" });
+  });
+
+  it("never leaves a run alone that is there", () => {
+    expect(() => checkResume(saved, "never", plan(), model, "DIR")).to.throw("DIR holds run r1 after round 2");
+  });
+});

@@ -1,0 +1,119 @@
+// A session in memory: what a server does about failing checkpointers, stale journals, and a missing model.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { float32 } from "@perennial-fl/core";
+import type { Connection, Parameters } from "@perennial-fl/core";
+import { LatestTorchModuleCheckpointer, directoryStorage, openRoundJournal } from "@perennial-fl/checkpointer";
+import { linear, sequential } from "@perennial-fl/module";
+import { fedAvg } from "@perennial-fl/strategy";
+import { inMemoryFleet } from "@perennial-fl/transport";
+import { startServer } from "../src/index.js";
+import type { ServerEvent, ServerOptions } from "../src/index.js";
+
+const one = { minAvailableClients: 1, minFitClients: 1, minEvaluateClients: 1 };
+const module = sequential([linear(2, 1)], { input: [2], seed: 3 });
+
+/** A client that adds 1 to every element, for as long as it is asked. */
+async function addOne(connection: Connection, initial: Parameters = []): Promise<void> {
+  for await (const instruction of connection.instructions()) {
+    switch (instruction.type) {
+      case "fit": {
+        const update = instruction.parameters.map(({ shape, data }) =>
+          float32(
+            shape,
+            Float32Array.from(data as Float32Array, (x) => x + 1),
+          ),
+        );
+        await connection.reply({ type: "fit", update, numExamples: 1, metrics: {} });
+        break;
+      }
+      case "evaluate":
+        await connection.reply({ type: "evaluate", loss: 0.5, numExamples: 1, metrics: {} });
+        break;
+      case "parameters":
+        await connection.reply(
+          initial.length > 0 ? { type: "parameters", update: initial } : { type: "refused", message: "none" },
+        );
+        break;
+      default:
+        return connection.close();
+    }
+  }
+}
+
+describe("a server's session", () => {
+  let stateDir: string;
+  beforeEach(() => {
+    stateDir = mkdtempSync(join(tmpdir(), "perennial-session-"));
+  });
+  afterEach(() => {
+    rmSync(stateDir, { recursive: true });
+  });
+
+  const run = async (options: Partial<ServerOptions>, clients: readonly Parameters[] = [[]]) => {
+    const events: ServerEvent[] = [];
+    const outcome = await startServer({
+      numRounds: 2,
+      strategy: fedAvg(one),
+      stateDir,
+      observe: (event) => events.push(event),
+      openFleet: (openSink, run) => {
+        const memory = inMemoryFleet({ openSink, run });
+        clients.forEach((initial, i) => void addOne(memory.connect(`client-${i}`), initial));
+        return memory.fleet;
+      },
+      ...options,
+    });
+    return { ...outcome, events };
+  };
+
+  it("goes on when a checkpointer fails, offers to the others, and says which one failed", async () => {
+    const missing = new LatestTorchModuleCheckpointer(join(stateDir, "nowhere"), "a.onnx");
+    const latest = new LatestTorchModuleCheckpointer(stateDir, "b.onnx");
+    const { finished, events, parameters } = await run({ initialModel: module, checkpointers: [missing, latest] });
+    expect(finished).to.equal(true);
+    expect(events.filter(({ type }) => type === "checkpoint-failed")).to.have.length(2);
+    expect((await latest.loadCheckpoint()).parameters).to.deep.equal(parameters);
+  });
+
+  it("asks the next client for its parameters when the first has none", async () => {
+    const given = [float32([2], [5, 6])];
+    const { parameters } = await run({ strategy: fedAvg({ ...one, minAvailableClients: 2 }) }, [[], given]);
+    expect(parameters).to.deep.equal([float32([2], [7, 8])]);
+  });
+
+  it("goes on with a finished run when more rounds are asked for", async () => {
+    await run({ initialModel: module });
+    const { round, history } = await run({ initialModel: module, numRounds: 5 });
+    expect([round, history.length]).to.deep.equal([5, 5]);
+  });
+
+  it("clears a journal whose round is committed: the server died between the two", async () => {
+    const { run: name, parameters } = await run({ initialModel: module });
+    const storage = directoryStorage(stateDir);
+    const journal = await openRoundJournal(storage);
+    await journal.append([
+      { type: "opened", key: { run: name, round: 2, attempt: 1, phase: "fit" }, cohort: ["client-0"], roster: [] },
+    ]);
+    await journal.close();
+    const again = await run({ initialModel: module });
+    expect(again.parameters).to.deep.equal(parameters);
+    expect((await openRoundJournal(storage)).entries).to.deep.equal([]);
+  });
+
+  it("refuses a journal entry of a later version by its type", async () => {
+    const { run: name } = await run({ initialModel: module });
+    const journal = await openRoundJournal(directoryStorage(stateDir));
+    const key = { run: name, round: 3, attempt: 1, phase: "fit" } as const;
+    await journal.append([
+      { type: "opened", key, cohort: [], roster: [] },
+      { type: "pondered", key },
+    ]);
+    await journal.close();
+    const failure = await run({ initialModel: module, numRounds: 3 }).catch((error: unknown) => error);
+    expect(failure).to.include({ code: "checkpoint/newer-version" });
+    expect(String(failure)).to.include('type "pondered"');
+  });
+});
