@@ -1,0 +1,114 @@
+// The command line: what a person who mistypes reads, and the exit code that a script sees.
+import { spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { linear, sequential } from "@perennial-fl/module";
+import { expect } from "chai";
+import { freePort } from "../support/free-port.js";
+import { freshDirectory, legible } from "./table.js";
+
+interface Row {
+  readonly title: string;
+  /** What is typed after `perennial`, in one string. DIR, PORT and FREE stand for a directory and two ports. */
+  readonly typed: string;
+  readonly exit: number;
+  /** All of standard error. */
+  readonly says: string;
+}
+
+const server = "server --module DIR/model.onnx --rounds 1 --min-clients 2 --state-dir DIR/state --address 127.0.0.1:0";
+const client = "client --server 127.0.0.1:PORT --app DIR/app.js --id ada --state-dir DIR/ada --give-up-after 0.001";
+
+/** The files that the rows speak of. */
+function furnish(dir: string): void {
+  const write = (name: string, text: string | Uint8Array): void => {
+    writeFileSync(join(dir, name), text);
+  };
+  write("model.onnx", sequential([linear(4, 3)], { input: [4], seed: 1 }).toBytes());
+  write("broken.onnx", "not a model");
+  write("package.json", '{ "type": "module" }');
+  write("app.js", "export default { fit() {}, evaluate() {} };");
+  write("throws.js", 'throw new Error("no data at /data/train.csv");');
+  write("empty.js", "");
+  write("half.js", "export const client = { fit() {} };");
+  write("number.js", "export default () => 7;");
+  write("syntax.js", "export default {{;");
+  mkdirSync(join(dir, "ada"));
+}
+
+const rows: readonly Row[] = [
+  { title: "nothing", typed: "", exit: 2, says: "" },
+  { title: "a command that there is not", typed: "sever", exit: 2, says: "" },
+  { title: "an option that there is not", typed: `${server} --round 3`, exit: 2, says: "" },
+  { title: "no module", typed: server.replace("--module DIR/model.onnx", ""), exit: 2, says: "" },
+  { title: "an option without its value", typed: `${server} --seed`, exit: 2, says: "" },
+  { title: "too much", typed: `${server} now`, exit: 2, says: "" },
+  { title: "rounds in words", typed: server.replace("--rounds 1", "--rounds ten"), exit: 2, says: "" },
+  { title: "no rounds", typed: server.replace("--rounds 1", "--rounds 0"), exit: 2, says: "" },
+  {
+    title: "a negative number of clients",
+    typed: server.replace("--min-clients 2", "--min-clients -2"),
+    exit: 2,
+    says: "",
+  },
+  { title: "a strategy that there is not", typed: `${server} --strategy fedprocks`, exit: 2, says: "" },
+  { title: "a resumption that there is not", typed: `${server} --resume maybe`, exit: 2, says: "" },
+  { title: "a fraction above one", typed: `${server} --fraction-fit 1.5`, exit: 2, says: "" },
+  { title: "a timeout of no time", typed: `${server} --round-timeout 0`, exit: 2, says: "" },
+  { title: "a seed that is no number", typed: `${server} --seed x`, exit: 2, says: "" },
+  { title: "a learning rate for fedavg", typed: `${server} --eta 0.1`, exit: 2, says: "" },
+  { title: "an address without a port", typed: server.replace("127.0.0.1:0", "localhost"), exit: 2, says: "" },
+  { title: "a module that is not there", typed: server.replace("model.onnx", "missing.onnx"), exit: 4, says: "" },
+  { title: "a module that is none", typed: server.replace("model.onnx", "broken.onnx"), exit: 4, says: "" },
+  {
+    title: "a state directory whose parent is missing",
+    typed: server.replace("DIR/state", "DIR/no/state"),
+    exit: 5,
+    says: "",
+  },
+  { title: "a state directory that is a file", typed: server.replace("DIR/state", "DIR/app.js"), exit: 5, says: "" },
+  { title: "a run to resume that is not there", typed: `${server} --resume require`, exit: 3, says: "" },
+  { title: "a certificate without its key", typed: `${server} --tls-cert DIR/app.js`, exit: 2, says: "" },
+  { title: "an app that is not there", typed: client.replace("app.js", "missing.js"), exit: 2, says: "" },
+  { title: "an app that throws", typed: client.replace("app.js", "throws.js"), exit: 7, says: "" },
+  { title: "an app that is no JavaScript", typed: client.replace("app.js", "syntax.js"), exit: 7, says: "" },
+  { title: "an app that exports nothing", typed: client.replace("app.js", "empty.js"), exit: 2, says: "" },
+  { title: "an app with half a client", typed: client.replace("app.js", "half.js"), exit: 2, says: "" },
+  { title: "an app that makes a number", typed: client.replace("app.js", "number.js"), exit: 2, says: "" },
+  { title: "a client whose name leads elsewhere", typed: client.replace("--id ada", "--id ../ada"), exit: 2, says: "" },
+  { title: "a server that does not answer", typed: client, exit: 6, says: "" },
+  { title: "something to inspect that is not there", typed: "inspect DIR/nothing", exit: 4, says: "" },
+  { title: "something to inspect that is damaged", typed: "inspect DIR/broken.onnx", exit: 4, says: "" },
+];
+
+/** Runs the real command. */
+function perennial(args: readonly string[]): Promise<{ readonly exit: number | null; readonly stderr: string }> {
+  const main = fileURLToPath(import.meta.resolve("perennial-fl/package.json")).replace(
+    "package.json",
+    "dist/src/main.js",
+  );
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "ignore", "pipe"] });
+    let stderr = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    child.once("error", reject);
+    child.once("close", (exit) => {
+      resolve({ exit, stderr });
+    });
+  });
+}
+
+describe("bad input: at the command line", () => {
+  for (const { title, typed, exit, says } of rows) {
+    it(title, async () => {
+      const dir = freshDirectory();
+      furnish(dir);
+      const port = String(await freePort());
+      const args = typed.split(" ").filter((word) => word !== "");
+      const ended = await perennial(args.map((word) => word.replace("DIR", dir).replace("PORT", port)));
+      expect(legible(ended.stderr, dir)).to.equal(says);
+      expect(ended.exit).to.equal(exit);
+    });
+  }
+});
