@@ -7,7 +7,7 @@ import type { Dataset } from "./trainer.js";
 export interface ExampleShape {
   readonly input: readonly number[];
   readonly target:
-    | { readonly type: "label"; readonly classes: number }
+    | { readonly type: "label"; readonly classes: number; readonly shape: readonly number[] }
     | { readonly type: "value"; readonly shape: readonly number[] };
 }
 
@@ -25,7 +25,7 @@ export function checkDataset(dataset: Dataset, shape: ExampleShape): Examples {
   const inputs = floatsOf("inputs", dataset.inputs, [count, ...shape.input]);
   const targets =
     shape.target.type === "label"
-      ? labelsOf(dataset.targets, count, shape.target.classes)
+      ? labelsOf(dataset.targets, [count, ...shape.target.shape], shape.target.classes)
       : floatsOf("targets", dataset.targets, [count, ...shape.target.shape]);
   return { count, inputs, targets };
 }
@@ -34,24 +34,28 @@ function floatsOf(name: string, tensor: Tensor, shape: readonly number[]): Float
   requireShape(name, tensor, "float32", shape);
   const at = firstNonFinite(tensor);
   if (at >= 0) {
-    const example = Math.floor(at / elementCount(shape.slice(1)));
-    throw invalid(`${name} hold ${String(tensor.data[at])} in example ${example} (element ${at})`);
+    throw invalid(`${name} hold ${String(tensor.data[at])} in example ${exampleOf(at, shape)} (element ${at})`);
   }
   return tensor.data as Float32Array;
 }
 
-function labelsOf(tensor: Tensor, count: number, classes: number): BigInt64Array {
+function labelsOf(tensor: Tensor, shape: readonly number[], classes: number): BigInt64Array {
   const { dtype, data } = tensor;
   if (dtype === "bool" || dtype.startsWith("float")) {
     throw invalid(`targets are ${describeTensor(tensor)} where class labels must have an integer type`);
   }
-  requireShape("targets", tensor, dtype, [count]);
+  requireShape("targets", tensor, dtype, shape);
   // The runtime itself would take -1 for the last class without a word.
   const at = Array.prototype.findIndex.call(data, (label: number | bigint) => label < 0 || label >= classes);
   if (at >= 0) {
-    throw invalid(`targets hold the label ${String(data[at])} in example ${at} where labels run from 0 to ${classes - 1}`);
+    throw invalid(`targets hold the label ${String(data[at])} in example ${exampleOf(at, shape)} where labels run from 0 to ${classes - 1}`);
   }
   return data instanceof BigInt64Array ? data : BigInt64Array.from(data as Int32Array, BigInt);
+}
+
+/** The example to which element number `at` belongs. */
+function exampleOf(at: number, shape: readonly number[]): number {
+  return Math.floor(at / elementCount(shape.slice(1)));
 }
 
 function requireShape(name: string, tensor: Tensor, dtype: Tensor["dtype"], shape: readonly number[]): void {

@@ -22,7 +22,7 @@ export async function evaluate(
   let batch = allocateBatch(examples, Math.min(task.batchSize, count));
   let counts = false;
   for (let start = 0; start < count; start += task.batchSize) {
-    beginStep(shared, 0, ++step);
+    beginStep(shared, "evaluation", 0, ++step);
     const size = Math.min(task.batchSize, count - start);
     if (batch.size !== size) batch = allocateBatch(examples, size);
     fillBatch(batch, examples, start);

@@ -33,7 +33,7 @@ export async function train(
     const order = epochOrder(count, task.seed, task.firstEpoch + epoch - 1);
     let sum = 0;
     for (let start = 0; start < count; start += batchSize) {
-      beginStep(shared, epoch, start / batchSize + 1);
+      beginStep(shared, "training", epoch, start / batchSize + 1);
       const batch = batches.get(Math.min(batchSize, count - start)) as Batch;
       fillBatch(batch, examples, start, order);
       const batchLoss = await step.run(batch);

@@ -5,7 +5,7 @@ import { expect } from "chai";
 import { checkDataset } from "../src/dataset.js";
 import type { ExampleShape } from "../src/dataset.js";
 
-const labelled: ExampleShape = { input: [2], target: { type: "label", classes: 3 } };
+const labelled: ExampleShape = { input: [2], target: { type: "label", classes: 3, shape: [] } };
 const valued: ExampleShape = { input: [2], target: { type: "value", shape: [1] } };
 const inputs = float32([2, 2], [0, 1, 2, 3]);
 

@@ -1,0 +1,116 @@
+// Opens a trainer for a module: its graphs from the module, its worker from this package.
+import { FederationError } from "@perennial-fl/core";
+import { evaluationGraph, trainingGraph } from "@perennial-fl/module";
+import type { Loss, NamedHeader, OnnxModule, Optimizer } from "@perennial-fl/module";
+import { requireWhole } from "./checks.js";
+import type { ExampleShape } from "./dataset.js";
+import type { Graphs } from "./graphs.js";
+import type { EvaluationGraph, TrainingGraph } from "./protocol.js";
+import { requireSilence } from "./runtime.js";
+import { startTrainer } from "./start.js";
+import type { Trainer } from "./trainer.js";
+
+export interface TrainerOptions {
+  /** What is trained. Its parameters do not matter here: every call brings its own. */
+  readonly module: OnnxModule;
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  /**
+   * Threads within one operator (default 1). The bytes of a result are only the same under the same number: keep 1
+   * where runs must repeat, and where many clients share a machine.
+   */
+  readonly threads?: number;
+  /** By onnxruntime's name (default `cpu`). */
+  readonly executionProvider?: string;
+}
+
+/**
+ * Opens a trainer, which has a worker thread until it is closed. Throws `model/unsupported`, naming operator and node,
+ * for a module that cannot be trained, `trainer/unavailable`, with the remedy, if onnxruntime-node cannot be loaded,
+ * and `argument/invalid`.
+ */
+export async function openTrainer(options: TrainerOptions): Promise<Trainer> {
+  const { threads = 1, executionProvider = "cpu" } = options;
+  requireWhole("threads", threads, 1);
+  requireSilence();
+  return startTrainer(graphsOf(options), new URL("./worker.js", import.meta.url), { threads, executionProvider });
+}
+
+function graphsOf({ module, loss, optimizer }: TrainerOptions): Graphs {
+  const probe = trainingGraph(module, { loss, optimizer, batchSize: 1 });
+  const classes = evaluationGraph(module, { loss, batchSize: 1 }).outputs.logits.shape[1] ?? 0;
+  return {
+    example: exampleShape(probe.inputs.features, probe.inputs.targets, classes),
+    parameters: probe.parameters,
+    initialState: new Map(probe.optimizerState.map(({ name, initial }) => [name, initial])),
+    learningRate: optimizer.learningRate,
+    training: perBatchSize((batchSize): TrainingGraph => {
+      const { model, parameters, optimizerState, inputs, outputs } = trainingGraph(module, {
+        loss,
+        optimizer,
+        batchSize,
+      });
+      return {
+        ...batchGraph(`train/${batchSize}`, batchSize, model, inputs, outputs.loss),
+        learningRate: inputs.learningRate.name,
+        parameters: parameters.map(carried),
+        state: optimizerState.map(carried),
+      };
+    }),
+    evaluation: perBatchSize((batchSize): EvaluationGraph => {
+      const { model, parameters, inputs, outputs } = evaluationGraph(module, { loss, batchSize });
+      return {
+        ...batchGraph(`evaluate/${batchSize}`, batchSize, model, inputs, outputs.loss),
+        parameters: parameters.map(({ name }) => name),
+        ...(outputs.correct === undefined ? {} : { correct: outputs.correct.name }),
+      };
+    }),
+  };
+}
+
+function exampleShape(features: NamedHeader, targets: NamedHeader, classes: number): ExampleShape {
+  for (const { name, dtype } of [features, targets]) {
+    if (dtype === "float32" || (dtype === "int64" && name === targets.name)) continue;
+    throw new FederationError("model/unsupported", `training a module: its "${name}" are ${dtype}, not float32`);
+  }
+  const shape = targets.shape.slice(1);
+  return {
+    input: features.shape.slice(1),
+    target: targets.dtype === "int64" ? { type: "label", classes, shape } : { type: "value", shape },
+  };
+}
+
+function batchGraph(
+  key: string,
+  batchSize: number,
+  bytes: Uint8Array,
+  { features, targets }: { readonly features: NamedHeader; readonly targets: NamedHeader },
+  loss: NamedHeader,
+) {
+  return {
+    key,
+    batchSize,
+    bytes,
+    input: features.name,
+    inputShape: features.shape,
+    target: targets.name,
+    targetShape: targets.shape,
+    loss: loss.name,
+  };
+}
+
+function carried({ name }: NamedHeader) {
+  return { input: name, output: `new.${name}` };
+}
+
+/** Builds once for each batch size. */
+function perBatchSize<Graph>(build: (batchSize: number) => Graph): (batchSize: number) => Graph {
+  const built = new Map<number, Graph>();
+  return (batchSize) => {
+    const known = built.get(batchSize);
+    if (known !== undefined) return known;
+    const graph = build(batchSize);
+    built.set(batchSize, graph);
+    return graph;
+  };
+}
