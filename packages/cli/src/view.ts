@@ -1,0 +1,96 @@
+// How a session is shown: lines of JSON, plain lines, or a live table on a terminal.
+import type { ServerEvent } from "@perennial-fl/server";
+import { jsonLine } from "./json-lines.js";
+import type { CommandEvent } from "./json-lines.js";
+import { advance, noProgress } from "./server-progress.js";
+import { serverLine, serverNotice } from "./server-lines.js";
+import { header, liveLines, paint, rowLine } from "./table.js";
+import type { Style } from "./table.js";
+
+export interface View<Event extends { readonly type: string }> {
+  readonly show: (event: Event | CommandEvent) => void;
+  /** Leaves the terminal as a person expects to find it. Nothing is shown afterwards. */
+  readonly close: () => void;
+}
+
+/** What is written to: `process.stdout`, or a part of it in tests. */
+export interface Output {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  write(text: string): unknown;
+}
+
+/** One JSON object a line. */
+export function jsonView<Event extends { readonly type: string }>(output: Output, now: () => Date): View<Event> {
+  return {
+    show: (event) => output.write(`${jsonLine(event, now())}\n`),
+    close: () => undefined,
+  };
+}
+
+/** One line an event, as `line` says it. */
+export function lineView<Event extends { readonly type: string }>(
+  output: Output,
+  line: (event: Event | CommandEvent) => string | undefined,
+): View<Event> {
+  return {
+    show(event) {
+      const text = line(event);
+      if (text !== undefined) output.write(`${text}\n`);
+    },
+    close: () => undefined,
+  };
+}
+
+const redrawMs = 200;
+
+/** A table of rounds; the open one is redrawn in place, everything else scrolls. */
+export function tableView(output: Output, color: boolean, nowMs: () => number): View<ServerEvent> {
+  let progress = noProgress;
+  let drawn = 0;
+  let titled = false;
+  const style = (): Style => ({ color, columns: output.columns ?? 80 });
+  // Up over what is drawn, then clear to the end of the screen.
+  const erase = (): string => (drawn === 0 ? "" : `\u001b[${drawn}A\u001b[J`);
+  const draw = (printed: readonly string[] = []): void => {
+    const live = liveLines(progress, nowMs(), style());
+    output.write(erase() + [...printed, ...live].map((line) => `${line}\n`).join(""));
+    drawn = live.length;
+  };
+  const timer = setInterval(draw, redrawMs);
+  // The table must not keep a finished process alive.
+  timer.unref();
+  return {
+    show(event) {
+      progress = advance(progress, event, nowMs());
+      const printed: string[] = [];
+      if (event.type === "started") printed.push(paint("bold", `run ${event.run}`, style()));
+      const notice = serverNotice(event);
+      if (notice !== undefined) printed.push(notice);
+      const { row, rounds } = progress;
+      if (event.type === "round-committed" && row !== undefined) {
+        if (!titled) printed.push(header(style()));
+        titled = true;
+        printed.push(rowLine(row, rounds, nowMs(), style()));
+      }
+      draw(printed);
+    },
+    close() {
+      clearInterval(timer);
+      output.write(erase());
+      drawn = 0;
+    },
+  };
+}
+
+/** Whether to colour: a terminal that was not told otherwise (https://no-color.org). */
+export function wantsColor(output: Output, environment: Readonly<Record<string, string | undefined>>): boolean {
+  return output.isTTY === true && !environment["NO_COLOR"] && environment["TERM"] !== "dumb";
+}
+
+/** The server's view for an output: a table on a terminal that can redraw, plain lines elsewhere. */
+export function serverView(output: Output, json: boolean, environment: NodeJS.ProcessEnv): View<ServerEvent> {
+  if (json) return jsonView(output, () => new Date());
+  if (output.isTTY !== true || environment["TERM"] === "dumb") return lineView<ServerEvent>(output, serverLine);
+  return tableView(output, wantsColor(output, environment), () => performance.now());
+}
