@@ -96,7 +96,7 @@ function fromSaved(slot: string, saved: SavedState): AnswerRecord {
     );
   }
   if (version !== schema) {
-    const message = `reading ${slot}: it has schema ${String(version)}, and this version reads schema ${schema}`;
+    const message = `reading ${slot}: it has schema ${Number(version)}, and this version reads schema ${schema}`;
     throw new FederationError("checkpoint/newer-version", message);
   }
   return record as unknown as AnswerRecord;

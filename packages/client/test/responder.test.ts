@@ -67,6 +67,7 @@ describe("a client's memory", () => {
     const process = await start(counter(), memoryShelf());
     await process.ask(ask("fit", 1, 5));
     await process.ask(ask("fit", 2, 10, { attempt: 1 }));
+    expect(sumIn((await process.ask(ask("evaluate", 2, 10, { attempt: 2 }))).reply)).to.equal(5);
     expect(sumIn((await process.ask(ask("fit", 2, 10, { attempt: 2 }))).reply)).to.equal(15);
     expect(sumIn((await process.ask(ask("fit", 3, 1))).reply)).to.equal(16);
   });
@@ -79,6 +80,8 @@ describe("a client's memory", () => {
       await first.ask(ask("evaluate", round, 10));
     }
     await first.ask(ask("fit", 2, 100));
+    // The answer of the future that was undone is not this one's.
+    expect(sumIn((await first.ask(ask("evaluate", 2, 10))).reply)).to.equal(110);
     const second = await start(counter(), shelf);
     expect(sumIn((await second.ask(ask("fit", 3, 1))).reply)).to.equal(111);
   });

@@ -213,7 +213,11 @@ describe("a client's life", () => {
 
   it("serves a fleet in memory under its own id", async () => {
     const { fleet, ...memory } = inMemoryFleet({ openSink: () => memorySink(), run: "r" });
-    const running = startClient({ client: counter(), connect: (clientId) => memory.connect(clientId), clientId: "ward-4" });
+    const running = startClient({
+      client: counter(),
+      connect: (clientId) => memory.connect(clientId),
+      clientId: "ward-4",
+    });
     const told: string[] = [];
     for await (const event of fleet.events()) {
       told.push("client" in event ? `${event.type} ${event.client}` : event.type);
