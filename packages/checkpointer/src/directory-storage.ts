@@ -65,7 +65,7 @@ export function directoryStorage(directory: string, options: { readonly disk?: D
       const identity = await check();
       const lock = await lockDirectory(location, identity);
       try {
-        await step("tidying", location, () => sweepTemporaries(disk, location));
+        await sweepTemporaries(disk, location);
       } catch (error) {
         await lock.release();
         throw error;
@@ -96,7 +96,7 @@ export function directoryStorage(directory: string, options: { readonly disk?: D
       );
     },
     remove: (name) => asynchronously(() => unlinkAll([checkName(name), previousName(name)])),
-    sweep: (name) => step("tidying", location, () => sweepTemporaries(disk, location, checkName(name))),
+    sweep: (name) => asynchronously(() => sweepTemporaries(disk, location, checkName(name))),
     openLog: (name) =>
       asynchronously(async () => {
         await look();

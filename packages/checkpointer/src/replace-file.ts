@@ -88,11 +88,17 @@ export async function replaceFile(
 
 /** Removes temporary files that no one in this process is writing: all, or those for one name. */
 export async function sweepTemporaries(disk: Disk, directory: string, purpose?: string): Promise<void> {
-  for (const name of await disk.readdir(directory)) {
+  let names: readonly string[];
+  try {
+    names = await disk.readdir(directory);
+  } catch (error) {
+    throw creationError(directory, error);
+  }
+  for (const name of names) {
     if (!name.startsWith(temporaryPrefix)) continue;
     if (purpose !== undefined && name.slice(temporaryPrefix.length + 17) !== purpose) continue;
     const path = join(directory, name);
-    if (!underWay.has(path)) await disk.unlink(path);
+    if (!underWay.has(path)) await step("removing", path, () => disk.unlink(path));
   }
 }
 

@@ -2,11 +2,16 @@
 import { float32 } from "@perennial-fl/core";
 import { OnnxModule } from "@perennial-fl/module";
 
+type ValueShape = { readonly dtype: "float32"; readonly shape: readonly number[] };
+
 /** y = x weight + bias; the weight is 2 x 1 and filled with `value`. */
 export function linearModule(value: number, metadata: Record<string, string> = {}): OnnxModule {
-  const floats = (shape: number[]): { dtype: "float32"; shape: number[] } => ({ dtype: "float32", shape });
+  const floats = (shape: number[]): ValueShape => ({ dtype: "float32", shape });
   return OnnxModule.fromGraph({
     name: "linear",
+    opset: 17,
+    domains: {},
+    valueInfos: [],
     inputs: [{ name: "x", ...floats([1, 2]) }],
     outputs: [{ name: "y", ...floats([1, 1]) }],
     initializers: new Map([
@@ -17,7 +22,7 @@ export function linearModule(value: number, metadata: Record<string, string> = {
       { opType: "MatMul", name: "", domain: "", inputs: ["x", "fc.weight"], outputs: ["h"], attributes: {} },
       { opType: "Add", name: "", domain: "", inputs: ["h", "fc.bias"], outputs: ["y"], attributes: {} },
     ],
-  } as never).withMetadata(metadata);
+  }).withMetadata(metadata);
 }
 
 /** The value that a linear module was made with. */

@@ -34,7 +34,9 @@ const tensors = fc.oneof(
   fc.uint16Array().map((data) => tensor("float16", [data.length, 1], data)),
   fc.constant(tensor("bool", [], Uint8Array.of(1))),
 );
-const texts = fc.string({ unit: fc.oneof(fc.constantFrom("\ud800", "\udfff", "$", "\u2028"), fc.string({ maxLength: 1 })) });
+const texts = fc.string({
+  unit: fc.oneof(fc.constantFrom("\ud800", "\udfff", "$", "\u2028"), fc.string({ maxLength: 1 })),
+});
 const keys = fc.oneof(
   texts,
   fc.constantFrom("__proto__", "constructor", "toString", "$number", "$$tensor", "__metadata__", "dtype", "a.b"),
@@ -95,7 +97,14 @@ describe("a state dictionary", () => {
     [{ a: new Date(0) }, "state.a is an instance of Date"],
     [{ a: /x/ }, "state.a is an instance of RegExp"],
     [{ a: Promise.resolve() }, "state.a is an instance of Promise"],
-    [{ a: new (class Model {})() }, "state.a is an instance of Model"],
+    [
+      {
+        a: new (class Model {
+          readonly layers = 1;
+        })(),
+      },
+      "state.a is an instance of Model",
+    ],
     [{ a: new ArrayBuffer(2) }, "state.a is an instance of ArrayBuffer"],
     [cyclic, "state.self contains itself"],
     [{ a: Object.assign([], { 2: 1 }) }, "state.a is an array with holes or named properties"],

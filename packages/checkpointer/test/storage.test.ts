@@ -74,7 +74,9 @@ describe("a directory's storage", () => {
 
   it("removes half-written files when it is locked, or swept for a name", async () => {
     const directory = temporaryDirectory();
-    const left = (name: string): void => writeFileSync(join(directory, `.tmp-0123456789abcdef-${name}`), "half");
+    const left = (name: string): void => {
+      writeFileSync(join(directory, `.tmp-0123456789abcdef-${name}`), "half");
+    };
     const storage = directoryStorage(directory);
     left("a");
     left("b");

@@ -1,0 +1,140 @@
+// The per-round state: two generations, and what happens when they are damaged.
+import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { SavedState } from "@perennial-fl/core";
+import { expect } from "chai";
+import { PerRoundStateCheckpointer } from "../src/per-round-state-checkpointer.js";
+import { writeSafetensors } from "../src/safetensors.js";
+import { decodeState } from "../src/state-file.js";
+import { rejection, temporaryDirectory } from "./temporary.js";
+
+interface Opened {
+  readonly states: PerRoundStateCheckpointer;
+  readonly reports: string[];
+}
+
+function open(directory: string): Opened {
+  const reports: string[] = [];
+  return { states: new PerRoundStateCheckpointer(directory, { report: (line) => reports.push(line) }), reports };
+}
+
+async function directoryWith(...rounds: number[]): Promise<string> {
+  const directory = temporaryDirectory();
+  const { states } = open(directory);
+  for (const round of rounds) await states.saveCheckpoint("server", { round });
+  return directory;
+}
+
+function damage(path: string): void {
+  const bytes = readFileSync(path);
+  bytes[bytes.length - 3]! ^= 4;
+  writeFileSync(path, bytes);
+}
+
+describe("the per-round state", () => {
+  it("is the dictionary that was last saved under the name", async () => {
+    const directory = await directoryWith(1, 2, 3);
+    const { states, reports } = open(directory);
+    expect(await states.checkpointExists("server")).to.be.true;
+    expect(await states.loadCheckpoint("server")).to.deep.equal({ round: 3 });
+    expect(readdirSync(directory).sort()).to.deep.equal(["server", "server.previous"]);
+    expect(reports).to.be.empty;
+  });
+
+  it("chains its generations by number and digest, across restarts", async () => {
+    const directory = await directoryWith(1, 2);
+    await open(directory).states.saveCheckpoint("server", { round: 3 });
+    const [current, previous] = ["server", "server.previous"].map((name) =>
+      decodeState(readFileSync(join(directory, name)), name),
+    );
+    expect(current?.generation).to.equal(3);
+    expect(previous?.generation).to.equal(2);
+    expect(current?.previousDigest).to.equal(previous?.digest);
+  });
+
+  it("comes from the generation before when the newest is damaged, which is set aside and reported", async () => {
+    const directory = await directoryWith(1, 2);
+    damage(join(directory, "server"));
+    const { states, reports } = open(directory);
+    expect(await states.loadCheckpoint("server")).to.deep.equal({ round: 1 });
+    expect(reports).to.have.lengthOf(1);
+    expect(reports[0]).to.match(/server is damaged.*set aside as server\.corrupt-1.*generation before it is used/);
+    await states.saveCheckpoint("server", { round: 2 });
+    expect(await open(directory).states.loadCheckpoint("server")).to.deep.equal({ round: 2 });
+  });
+
+  it("comes from the generation before when a crash fell between the two renames", async () => {
+    const directory = await directoryWith(1, 2);
+    renameSync(join(directory, "server"), join(directory, "server.previous"));
+    const { states, reports } = open(directory);
+    expect(await states.checkpointExists("server")).to.be.true;
+    expect(await states.loadCheckpoint("server")).to.deep.equal({ round: 2 });
+    expect(reports.join()).to.contain("server is missing; the generation before it is used");
+  });
+
+  it("does not let a damaged newest generation push out the valid one before it", async () => {
+    const directory = await directoryWith(1, 2);
+    damage(join(directory, "server"));
+    await open(directory).states.saveCheckpoint("server", { round: 3 });
+    expect(decodeState(readFileSync(join(directory, "server.previous")), "previous").state).to.deep.equal({ round: 1 });
+  });
+
+  it("is refused when both generations are damaged, and both are named", async () => {
+    const directory = await directoryWith(1, 2);
+    damage(join(directory, "server"));
+    damage(join(directory, "server.previous"));
+    const { message } = await rejection(open(directory).states.loadCheckpoint("server"), "checkpoint/corrupt");
+    expect(message).to.contain("server.corrupt-1").and.to.contain("server.previous.corrupt-1");
+  });
+
+  it("is missing, with a message, when nothing was saved", async () => {
+    const directory = temporaryDirectory();
+    const { states } = open(directory);
+    expect(await states.checkpointExists("server")).to.be.false;
+    const { message } = await rejection(states.loadCheckpoint("server"), "checkpoint/missing");
+    expect(message).to.equal(`there is no state at ${join(directory, "server")}`);
+  });
+
+  it("is not a directory of that name", async () => {
+    const directory = temporaryDirectory();
+    mkdirSync(join(directory, "server"));
+    const { states } = open(directory);
+    expect(await states.checkpointExists("server")).to.be.false;
+    const { message } = await rejection(states.loadCheckpoint("server"), "checkpoint/missing");
+    expect(message).to.contain("is a directory, not a checkpoint");
+    await rejection(states.saveCheckpoint("server", {}), "checkpoint/save-failed");
+  });
+
+  it("of a later version is neither loaded, nor set aside, nor overwritten", async () => {
+    const directory = temporaryDirectory();
+    const later = writeSafetensors(new Map(), { "perennial.kind": "state", "perennial.schema": "9" }).bytes;
+    writeFileSync(join(directory, "server"), later);
+    const { states } = open(directory);
+    await rejection(states.loadCheckpoint("server"), "checkpoint/newer-version");
+    await rejection(states.saveCheckpoint("server", {}), "checkpoint/save-failed");
+    expect(readFileSync(join(directory, "server"))).to.deep.equal(Buffer.from(later));
+  });
+
+  it("stays as it was when a value cannot be saved", async () => {
+    const directory = await directoryWith(1);
+    const { states } = open(directory);
+    const bad = { fn: () => 0 } as unknown as SavedState;
+    await rejection(states.saveCheckpoint("server", bad), "checkpoint/unsupported-value");
+    expect(await states.loadCheckpoint("server")).to.deep.equal({ round: 1 });
+  });
+
+  it("is saved in the order of the calls", async () => {
+    const { states } = open(temporaryDirectory());
+    await Promise.all([1, 2, 3, 4].map((round) => states.saveCheckpoint("server", { round })));
+    expect(await states.loadCheckpoint("server")).to.deep.equal({ round: 4 });
+  });
+
+  it("cannot leave its directory", async () => {
+    const { states } = open(temporaryDirectory());
+    for (const name of ["../x", "/abs", "a/b", "x.previous"]) {
+      await rejection(states.checkpointExists(name), "checkpoint/name");
+      await rejection(states.loadCheckpoint(name), "checkpoint/name");
+      await rejection(states.saveCheckpoint(name, {}), "checkpoint/name");
+    }
+  });
+});
