@@ -3,6 +3,7 @@ import { equal, ok } from "node:assert/strict";
 import { inspect } from "node:util";
 import { bytesOf, elementSize, memorySink, sameTensor, tensorFromBytes } from "@perennial-fl/core";
 import type {
+  Config,
   Connection,
   DType,
   Fleet,
@@ -11,9 +12,12 @@ import type {
   OpenSink,
   Parameters,
   Reply,
+  RequestKey,
   StoredResult,
   Tensor,
 } from "@perennial-fl/core";
+
+type Question = Extract<Instruction, { type: "fit" }>;
 
 /** A fleet under test and the ways to reach it. */
 export interface TransportUnderTest {
@@ -21,6 +25,20 @@ export interface TransportUnderTest {
   /** A client with its own id, or one that does not say who it is. */
   readonly connect: (clientId?: string) => Promise<Connection> | Connection;
 }
+
+export const key: RequestKey = { run: "r-1", round: 3, attempt: 2, phase: "fit" };
+export const fit = (parameters: Parameters, config: Config = {}): Question => ({
+  type: "fit",
+  key,
+  parameters,
+  config,
+});
+export const fitReply = (update: Parameters): Reply<Parameters> => ({
+  type: "fit",
+  update,
+  numExamples: 7,
+  metrics: {},
+});
 
 /** What a test of a transport works with. */
 export interface Bench extends TransportUnderTest {

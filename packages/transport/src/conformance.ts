@@ -1,17 +1,14 @@
 // What every transport promises, as a suite for mocha that each implementation runs.
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
-import { dtypes, float, memorySink } from "@perennial-fl/core";
+import { float } from "@perennial-fl/core";
 import type { Config, Instruction, OpenSink, Parameters, Reply, RequestKey } from "@perennial-fl/core";
-import { first, numbers, sameParameters, storedIn, using } from "./conformance-bench.js";
+import { first, fit, fitReply, key, numbers, using } from "./conformance-bench.js";
 import type { TransportUnderTest } from "./conformance-bench.js";
+import { describeUpdates } from "./conformance-updates.js";
 
 export type { TransportUnderTest } from "./conformance-bench.js";
 
 type Question = Exclude<Instruction, { type: "reconnect" }>;
-
-const key: RequestKey = { run: "r-1", round: 3, attempt: 2, phase: "fit" };
-const fit = (parameters: Parameters, config: Config = {}): Instruction => ({ type: "fit", key, parameters, config });
-const fitReply = (update: Parameters): Reply<Parameters> => ({ type: "fit", update, numExamples: 7, metrics: {} });
 
 /** Fails within mocha's patience if an implementation breaks a promise of `Fleet` or `Connection`. */
 export function describeTransport(name: string, make: (openSink: OpenSink) => Promise<TransportUnderTest>): void {
@@ -109,7 +106,7 @@ function describeMessages(make: (openSink: OpenSink) => Promise<TransportUnderTe
       const metrics = { accuracy: 0.5 };
       const evaluateKey: RequestKey = { ...key, phase: "evaluate" };
       const pairs: [Question, Reply<Parameters>][] = [
-        [fit(update) as Question, { type: "fit", update, numExamples: 7, metrics }],
+        [fit(update), { type: "fit", update, numExamples: 7, metrics }],
         [
           { type: "evaluate", key: evaluateKey, parameters: update, config: {} },
           { type: "evaluate", loss: 0.1, numExamples: 7, metrics },
@@ -122,7 +119,7 @@ function describeMessages(make: (openSink: OpenSink) => Promise<TransportUnderTe
           { type: "properties", config: {} },
           { type: "properties", properties: metrics },
         ],
-        [fit(update) as Question, { type: "refused", message: "not today" }],
+        [fit(update), { type: "refused", message: "not today" }],
       ];
       const client = await test.connect("ann");
       await test.next("joined");
@@ -213,84 +210,4 @@ function describeMessages(make: (openSink: OpenSink) => Promise<TransportUnderTe
       }
       equal(code, "argument/invalid");
     }));
-}
-
-function describeUpdates(make: (openSink: OpenSink) => Promise<TransportUnderTest>): void {
-  it("carries every type of element, scalars, empty tensors and 8 MiB, there and back", () =>
-    using(make, async (test) => {
-      const parameters = [
-        ...dtypes.map((dtype) => numbers(dtype, [2, 3])),
-        numbers("float64", []),
-        numbers("int8", [4, 0, 2]),
-        numbers("float32", [2 ** 21]),
-      ];
-      const client = await test.connect("ann");
-      await test.next("joined");
-      test.fleet.send("ann", fit(parameters));
-      const instruction = (await first(client)) as Question;
-      ok("parameters" in instruction);
-      sameParameters(instruction.parameters, parameters);
-      await client.reply(fitReply(instruction.parameters));
-      sameParameters(storedIn((await test.next("replied")).reply), parameters);
-    }));
-
-  it("gives two clients the same parameters", () =>
-    using(make, async (test) => {
-      const parameters = [numbers("float32", [5])];
-      for (const id of ["ann", "ben"]) {
-        const client = await test.connect(id);
-        await test.next("joined");
-        test.fleet.send(id, fit(parameters));
-        const instruction = await first(client);
-        sameParameters("parameters" in instruction ? instruction.parameters : [], parameters);
-      }
-    }));
-
-  it("finds the first NaN or infinity of a tensor while its bytes go by", () =>
-    using(make, async (test) => {
-      const values = new Float32Array(600_000);
-      values[500_000] = NaN;
-      values[500_001] = Infinity;
-      const client = await test.connect("ann");
-      await test.next("joined");
-      test.fleet.send("ann", fit([]));
-      await first(client);
-      await client.reply(fitReply([{ dtype: "float32", shape: [600, 1000], data: values }, numbers("float32", [1])]));
-      const { reply } = await test.next("replied");
-      const found = reply.type === "fit" ? reply.update.tensors.map((header) => header.firstNonFinite) : [];
-      deepEqual(found, [500_000, undefined]);
-    }));
-
-  it("tells of a reply only when its update is at rest, and keeps a client whose update could not be stored", async () => {
-    let release = (): void => undefined;
-    const released = new Promise<void>((resolve) => (release = resolve));
-    const aborted: unknown[] = [];
-    const openSink: OpenSink = (client) => ({
-      ...memorySink(),
-      write: () => released,
-      close: () => Promise.reject(new Error(`no space for ${client}`)),
-      abort: (cause) => {
-        aborted.push(cause);
-        return Promise.resolve();
-      },
-    });
-    await using(
-      make,
-      async (test) => {
-        const client = await test.connect("ann");
-        await test.next("joined");
-        test.fleet.send("ann", fit([]));
-        const asking = client.instructions()[Symbol.asyncIterator]();
-        await asking.next();
-        await client.reply(fitReply([numbers("float32", [3])]));
-        const event = test.next("unreadable");
-        release();
-        match((await event).message, /no space for ann/);
-        equal(aborted.length, 1);
-        test.fleet.send("ann", { type: "properties", config: {} });
-        equal(((await asking.next()) as { value: Instruction }).value.type, "properties");
-      },
-      openSink,
-    );
-  });
 }
