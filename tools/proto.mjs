@@ -1,6 +1,7 @@
 // Turns our .proto files into descriptors that packages import as data, so that nobody parses or generates at run time.
 //   node tools/proto.mjs            writes every descriptor below
 //   node tools/proto.mjs --check    fails if a committed descriptor is not what its .proto says
+// A word after that limits it to the .proto files whose path has it: node tools/proto.mjs --check onnx
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import prettier from "prettier";
@@ -11,9 +12,12 @@ const targets = [
   ["proto/flwr/transport.proto", "packages/transport/src/generated/transport-descriptor.ts"],
 ];
 
+const words = process.argv.slice(2).filter((word) => word !== "--check");
 const check = process.argv.includes("--check");
 let stale = 0;
-for (const [source, target] of targets.filter(([path]) => existsSync(path))) {
+for (const [source, target] of targets.filter(
+  ([path]) => existsSync(path) && words.every((word) => path.includes(word)),
+)) {
   const { root } = protobuf.parse(readFileSync(source, "utf8"), new protobuf.Root(), { keepCase: false });
   const text = await prettier.format(
     `// Generated from ${source} by tools/proto.mjs: the messages as protobufjs describes them in JSON.\n` +

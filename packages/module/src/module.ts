@@ -70,8 +70,8 @@ export class OnnxModule {
       const given = initializers.get(proto.name ?? "") as Tensor;
       if (given === this.graph.initializers.get(proto.name ?? "")) return proto;
       // The lists of elements go, everything else that the file says about the tensor stays.
-      const { floatData: _floats, doubleData: _doubles, ...kept } = proto;
-      return { ...kept, ...tensorProto(proto.name ?? "", given) };
+      const kept = Object.entries(proto).filter(([key]) => key !== "floatData" && key !== "doubleData");
+      return { ...Object.fromEntries(kept), ...tensorProto(proto.name ?? "", given) };
     });
     return new OnnxModule(
       { ...this.#model, graph: { ...this.#model.graph, initializer } },

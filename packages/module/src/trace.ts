@@ -10,7 +10,7 @@ export interface TraceOptions {
   readonly batchSize?: number;
   /** Whether float initializers become inputs of the same name. */
   readonly parametersAsInputs?: boolean;
-  /** Whether normalisations learn from the batch. */
+  /** Whether normalisations use the statistics of the batch; as the node itself says, where this is absent. */
   readonly training?: boolean;
 }
 
@@ -170,7 +170,7 @@ function scalarConstant(node: Node): Tensor {
 function axesAsInput(context: Context, node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] {
   const axes = intsOf(node, "axes", undefined);
   if (axes === undefined) return place(context, node, inputs);
-  const { axes: _, ...attributes } = node.attributes;
+  const attributes = Object.fromEntries(Object.entries(node.attributes).filter(([name]) => name !== "axes"));
   return place(context, { ...node, attributes }, [inputs[0], context.g.ints(axes)]);
 }
 
@@ -190,7 +190,8 @@ function softmax(context: Context, node: Node, inputs: readonly (Value | undefin
 /** In training the node normalises by the batch, and the running variance becomes the unbiased one that PyTorch keeps. */
 function batchNormalization(context: Context, node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] {
   const { g, options, buffers } = context;
-  const mode = options.training === true ? 1 : 0;
+  const own = intOf(node, "training_mode", 0);
+  const mode = options.training === undefined ? own : Number(options.training);
   const attributes = { ...node.attributes, training_mode: { type: "int", value: BigInt(mode) } as const };
   const wanted = [
     node.outputs[0] as string,

@@ -18,7 +18,6 @@ export const elementwiseGradients: { readonly [opType: string]: GradientRule } =
   Log: (g, { a, dY }) => [() => g.div(dY, a)],
   Sqrt: (g, { y, dY }) => [() => g.div(dY, g.mul(y, g.scalar(2, y)))],
   Reciprocal: (g, { y, dY }) => [() => g.op("Neg", [g.mul(dY, g.mul(y, y))])],
-  Identity: (_, { dY }) => [() => dY],
   Cast: (g, { a, dY }) => [
     () => (a.dtype === dY.dtype ? dY : g.op("Cast", [dY], { to: a.dtype === "float64" ? 11 : 1 })),
   ],

@@ -25,7 +25,7 @@ collect(descriptor.nested.onnx.nested);
 /** The message of the given type in `bytes`; byte fields are views of `bytes`. Throws `model/corrupt`. */
 export function decode<Name extends keyof Messages>(name: Name, bytes: Uint8Array): Messages[Name] {
   try {
-    return readMessage(typeOf(name), protobuf.Reader.create(bytes), bytes.length) as unknown as Messages[Name];
+    return readMessage(typeOf(name), protobuf.Reader.create(bytes), bytes.length);
   } catch (cause) {
     throw new FederationError("model/corrupt", `the bytes are not an ONNX ${name}: ${messageOf(cause)}`, { cause });
   }
