@@ -1,14 +1,12 @@
 // A client that trains an ONNX module on its own data.
 import { FederationError, float, numberOf } from "@perennial-fl/core";
-import type { Config, Metrics, Parameters as Tensors, Saved, SavedState } from "@perennial-fl/core";
+import type { Config, Metrics, Parameters, Saved, SavedState } from "@perennial-fl/core";
 import type { TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import type { OnnxModule } from "@perennial-fl/module";
 import { openTrainer } from "@perennial-fl/trainer";
-import type { Dataset, Evaluated, Trainer } from "@perennial-fl/trainer";
+import type { Dataset, Evaluated, Trainer, TrainerOptions } from "@perennial-fl/trainer";
 import type { Client, ClientContext, EvaluateResult, FitResult } from "./client.js";
 import { checkPaths, offer } from "./module-checkpoints.js";
-
-type TrainerOptions = Parameters<typeof openTrainer>[0];
 
 export interface ModuleClientOptions {
   readonly module: OnnxModule;
@@ -54,14 +52,14 @@ export async function moduleClient(options: ModuleClientOptions): Promise<Client
   const trainer = await openTrainer({ module, loss, optimizer, threads });
   let memory: Memory = { fits: 0, optimizer: null };
 
-  async function judge(parameters: Tensors, signal: AbortSignal): Promise<Evaluated> {
+  async function judge(parameters: Parameters, signal: AbortSignal): Promise<Evaluated> {
     if (test === undefined) {
       throw new FederationError("client/failed", "evaluating a module: the client has no `test` data");
     }
     return trainer.evaluate(parameters, { dataset: test, signal });
   }
 
-  async function fit(parameters: Tensors, config: Config, context: ClientContext): Promise<FitResult> {
+  async function fit(parameters: Parameters, config: Config, context: ClientContext): Promise<FitResult> {
     const received = module.withParameters(parameters);
     const trained = await trainLocally(trainer, received.parameters, config, context, options, memory);
     if (preAggregation.length > 0) {
@@ -78,7 +76,7 @@ export async function moduleClient(options: ModuleClientOptions): Promise<Client
     return { parameters: trained.parameters, numExamples, metrics: { loss: float(trained.loss) } };
   }
 
-  async function evaluate(parameters: Tensors, _config: Config, context: ClientContext): Promise<EvaluateResult> {
+  async function evaluate(parameters: Parameters, _config: Config, context: ClientContext): Promise<EvaluateResult> {
     const received = module.withParameters(parameters);
     const judged = await judge(received.parameters, context.signal);
     const metrics = metricsOf(judged);
@@ -101,7 +99,7 @@ export async function moduleClient(options: ModuleClientOptions): Promise<Client
 
 async function trainLocally(
   trainer: Trainer,
-  parameters: Tensors,
+  parameters: Parameters,
   config: Config,
   { clientId, key, signal }: ClientContext,
   { train, seed, epochs = 1, batchSize = 32 }: ModuleClientOptions,
