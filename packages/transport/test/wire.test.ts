@@ -43,7 +43,7 @@ describe("messages on the wire", () => {
     );
     fc.assert(
       fc.property(
-        fc.dictionary(fc.stringMatching(/^[a-z]{1,9}$/), scalar),
+        fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), scalar),
         fc.maxSafeInteger(),
         (metrics, numExamples) => {
           const encoded = encodeReply({ type: "fit", update: [], numExamples, metrics }, "fit");
