@@ -48,7 +48,9 @@ function labelsOf(tensor: Tensor, shape: readonly number[], classes: number): Bi
   // The runtime itself would take -1 for the last class without a word.
   const at = Array.prototype.findIndex.call(data, (label: number | bigint) => label < 0 || label >= classes);
   if (at >= 0) {
-    throw invalid(`targets hold the label ${String(data[at])} in example ${exampleOf(at, shape)} where labels run from 0 to ${classes - 1}`);
+    throw invalid(
+      `targets hold the label ${String(data[at])} in example ${exampleOf(at, shape)} where labels run from 0 to ${classes - 1}`,
+    );
   }
   return data instanceof BigInt64Array ? data : BigInt64Array.from(data as Int32Array, BigInt);
 }

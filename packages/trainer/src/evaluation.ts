@@ -27,8 +27,7 @@ export async function evaluate(
     if (batch.size !== size) batch = allocateBatch(examples, size);
     fillBatch(batch, examples, start);
     const graph = graphFor(task.graphs, size);
-    const session = await sessions.of(graph);
-    const outputs = await session.run({
+    const outputs = await sessions.run(graph, {
       ...Object.fromEntries(graph.parameters.map((name, i) => [name, parameters[i] as OrtTensor])),
       [graph.input]: new runtime.Tensor("float32", batch.inputs, graph.inputShape),
       [graph.target]: targetTensor(runtime, batch, graph),

@@ -10,8 +10,8 @@ export interface Graphs {
   /** The optimizer's state before its first step, by name. */
   readonly initialState: ReadonlyMap<string, Tensor>;
   readonly learningRate: number;
-  training(batchSize: number): TrainingGraph;
-  evaluation(batchSize: number): EvaluationGraph;
+  readonly training: (batchSize: number) => TrainingGraph;
+  readonly evaluation: (batchSize: number) => EvaluationGraph;
 }
 
 /** The graphs that `count` examples in batches need. */

@@ -1,6 +1,7 @@
 // What the main thread and the worker say to each other. All of it is plain data that can be cloned.
 import type { ErrorCode, Tensor } from "@perennial-fl/core";
 import type { Examples } from "./dataset.js";
+import type { Lifeline } from "./lifeline.js";
 import type { Evaluated, Progress, Trained } from "./trainer.js";
 
 /** A value that a graph takes and gives back changed: a parameter, or a part of the optimizer's state. */
@@ -83,10 +84,16 @@ export interface Setup {
   readonly executionProvider: string;
 }
 
+/** What a worker is started with. */
+export interface WorkerData extends Setup {
+  readonly lifeline: Lifeline;
+}
+
 export type ToWorker =
   | { readonly type: "keep"; readonly dataset: number; readonly examples: Examples }
   | { readonly type: "forget"; readonly dataset: number }
-  | { readonly type: "do"; readonly id: number; readonly task: Task; readonly control: Control };
+  | { readonly type: "do"; readonly id: number; readonly task: Task; readonly control: Control }
+  | { readonly type: "close" };
 
 export type FromWorker =
   | { readonly type: "ready" }

@@ -1,6 +1,6 @@
 // A trainer over graphs: checks at the border, datasets in the worker, and a new worker where the old one died.
 import { FederationError } from "@perennial-fl/core";
-import type { Tensor, TypedArray } from "@perennial-fl/core";
+import type { Parameters, Tensor, TypedArray } from "@perennial-fl/core";
 import { requireParameters, requireRate, requireWhole, stateTensors } from "./checks.js";
 import { checkDataset } from "./dataset.js";
 import { graphPair } from "./graphs.js";
@@ -11,7 +11,6 @@ import type { Recent } from "./recent.js";
 import { startThread } from "./thread.js";
 import type { Thread } from "./thread.js";
 import type { Dataset, Evaluated, EvaluateOptions, Trained, Trainer, TrainOptions } from "./trainer.js";
-import type { Parameters } from "@perennial-fl/core";
 
 /** Datasets that stay in the worker: training, validation and test data of a client, and some more. */
 const datasetsKept = 8;
@@ -38,7 +37,10 @@ export async function startTrainer(graphs: Graphs, script: URL, setup: Setup): P
       workshop = undefined;
     };
     const thread = await startThread(script, setup, leave);
-    return { thread, datasets: recent(datasetsKept, ({ id }) => thread.tell({ type: "forget", dataset: id })) };
+    const forget = ({ id }: KeptDataset): void => {
+      thread.tell({ type: "forget", dataset: id });
+    };
+    return { thread, datasets: recent(datasetsKept, forget) };
   }
 
   /** The worker that lives, or a new one: the death of one fails the calls under way and not the next. */
@@ -73,20 +75,10 @@ export async function startTrainer(graphs: Graphs, script: URL, setup: Setup): P
     const given = parameters.map(copyOf);
     const entered = await enter("training", signal);
     const { id, count } = keep(entered, dataset);
+    const plan = { batchSize, epochs, firstEpoch, learningRate, seed };
     const pair = graphPair(graphs.training, count, batchSize);
     const result = await entered.thread.ask(
-      {
-        type: "train",
-        graphs: pair,
-        dataset: id,
-        parameters: given,
-        state,
-        batchSize,
-        epochs,
-        firstEpoch,
-        learningRate,
-        seed,
-      },
+      { type: "train", graphs: pair, dataset: id, parameters: given, state, ...plan },
       { transfer: buffersOf([...given, ...state].map(({ data }) => data)), signal, onProgress: onEpoch },
     );
     const names = [...graphs.initialState.keys()];

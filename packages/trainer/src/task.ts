@@ -7,7 +7,8 @@ import type { Control, GraphPair, BatchGraph } from "./protocol.js";
 export function beginStep(shared: Control, doing: string, epoch: number, step: number): void {
   Atomics.store(shared, control.epoch, epoch);
   Atomics.store(shared, control.step, step);
-  if (Atomics.load(shared, control.stop) !== 0) throw new FederationError("trainer/aborted", `${doing} was stopped ${place(shared)}`);
+  if (Atomics.load(shared, control.stop) !== 0)
+    throw new FederationError("trainer/aborted", `${doing} was stopped ${place(shared)}`);
 }
 
 /** Where a task stands: `in epoch 2, step 17`, both counted from 1; evaluation has no epochs. */

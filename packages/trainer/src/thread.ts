@@ -1,8 +1,20 @@
 // The main thread's end of the worker: starts it, asks it, and says what became of it when it dies.
 import { Worker } from "node:worker_threads";
 import { FederationError, messageOf } from "@perennial-fl/core";
+import { cut, newLifeline, waitUntilFree } from "./lifeline.js";
+import type { Lifeline } from "./lifeline.js";
 import { control } from "./protocol.js";
-import type { Control, FailureReport, FromWorker, ResultOf, Setup, Task, ToWorker, TrainResult } from "./protocol.js";
+import type {
+  Control,
+  FailureReport,
+  FromWorker,
+  ResultOf,
+  Setup,
+  Task,
+  ToWorker,
+  TrainResult,
+  WorkerData,
+} from "./protocol.js";
 import { place } from "./task.js";
 import type { Evaluated, Progress } from "./trainer.js";
 
@@ -11,6 +23,15 @@ export interface AskOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
+
+/** Of the workers that live. */
+const lifelines = new Set<Lifeline>();
+
+// Node ends all workers when the process exits, also in the middle of a step.
+process.on("exit", () => {
+  lifelines.forEach(cut);
+  lifelines.forEach(waitUntilFree);
+});
 
 /** A running worker. */
 export interface Thread {
@@ -35,7 +56,10 @@ interface Call {
  */
 export async function startThread(script: URL, setup: Setup, onEnd: () => void): Promise<Thread> {
   // The flags of this process (a loader, an input type) are not for the worker's compiled file.
-  const worker = new Worker(script, { workerData: setup, name: "perennial-trainer", execArgv: [] });
+  const lifeline = newLifeline();
+  const workerData: WorkerData = { ...setup, lifeline };
+  const worker = new Worker(script, { workerData, name: "perennial-trainer", execArgv: [] });
+  lifelines.add(lifeline);
   const calls = new Map<number, Call>();
   let asked = 0;
   let crash: unknown;
@@ -47,9 +71,8 @@ export async function startThread(script: URL, setup: Setup, onEnd: () => void):
 
   function settle(id: number): Call | undefined {
     const call = calls.get(id);
-    calls.delete(id);
     // An idle worker must not keep the process of someone who forgot to close it alive.
-    if (calls.size === 0) worker.unref();
+    if (calls.delete(id) && calls.size === 0) worker.unref();
     return call;
   }
 
@@ -63,6 +86,17 @@ export async function startThread(script: URL, setup: Setup, onEnd: () => void):
       settle(id)?.reject(error);
     }
   }
+
+  const exited = new Promise<void>((resolve) => {
+    // An exit follows every crash, and it alone ends a worker, once.
+    worker.on("exit", (code) => {
+      lifelines.delete(lifeline);
+      const why = crash === undefined ? `exit code ${code}` : messageOf(crash);
+      onEnd();
+      failAll((call) => died(describe(call), why, crash));
+      resolve();
+    });
+  });
 
   const ready = new Promise<void>((resolve, reject) => {
     worker.on("message", (message: FromWorker) => {
@@ -87,19 +121,15 @@ export async function startThread(script: URL, setup: Setup, onEnd: () => void):
     worker.on("error", (cause) => {
       crash = cause;
     });
-    // An exit follows every crash, and it alone ends a worker, once.
     worker.on("exit", (code) => {
-      const why = crash === undefined ? `exit code ${code}` : messageOf(crash);
-      reject(died("its start", why, crash));
-      onEnd();
-      failAll((call) => died(describe(call), why, crash));
+      reject(died("its start", crash === undefined ? `exit code ${code}` : messageOf(crash), crash));
     });
   });
 
   try {
     await ready;
   } catch (error) {
-    await worker.terminate();
+    await exited;
     throw error;
   }
   worker.unref();
@@ -124,7 +154,10 @@ export async function startThread(script: URL, setup: Setup, onEnd: () => void):
       failAll((call) => {
         return new FederationError("trainer/aborted", `the trainer was closed during ${describe(call)}`);
       });
-      await worker.terminate();
+      cut(lifeline);
+      worker.ref();
+      worker.postMessage({ type: "close" } satisfies ToWorker);
+      await exited;
     },
   };
 }

@@ -62,7 +62,6 @@ function stepper(task: TrainTask, runtime: Runtime, sessions: Sessions) {
     /** One step on a batch, and its loss. */
     async run(batch: Batch): Promise<number> {
       const graph = graphFor(task.graphs, batch.size);
-      const session = await sessions.of(graph);
       const carried = [...graph.parameters, ...graph.state];
       const feeds: Record<string, OrtTensor> = {
         [graph.learningRate]: learningRate,
@@ -74,7 +73,7 @@ function stepper(task: TrainTask, runtime: Runtime, sessions: Sessions) {
         feeds[input] = current[i] as OrtTensor;
         fetches[output] = next[i] as OrtTensor;
       });
-      const outputs = await session.run(feeds, fetches);
+      const outputs = await sessions.run(graph, feeds, fetches);
       [current, next] = [next, current];
       return Number((outputs[graph.loss] as OrtTensor).data[0]);
     },
@@ -87,14 +86,10 @@ function stepper(task: TrainTask, runtime: Runtime, sessions: Sessions) {
 
 export function toOrt(runtime: Runtime, { dtype, shape, data }: Tensor): OrtTensor {
   // The names of our element types are the runtime's own.
-  return new runtime.Tensor(dtype, data as never, shape) as OrtTensor;
+  return new runtime.Tensor(dtype, data as never, shape);
 }
 
-export function targetTensor(
-  runtime: Runtime,
-  batch: Batch,
-  graph: Pick<TrainingGraph, "targetShape">,
-): OrtTensor {
+export function targetTensor(runtime: Runtime, batch: Batch, graph: Pick<TrainingGraph, "targetShape">): OrtTensor {
   return batch.targets instanceof BigInt64Array
     ? new runtime.Tensor("int64", batch.targets, graph.targetShape)
     : new runtime.Tensor("float32", batch.targets, graph.targetShape);
@@ -105,10 +100,10 @@ function requireFinite(parameters: readonly Tensor[], task: TrainTask, shared: C
   for (const [i, parameter] of parameters.entries()) {
     const at = firstNonFinite(parameter);
     if (at < 0) continue;
-    const name = graphFor(task.graphs, (task.graphs.full ?? task.graphs.rest)?.batchSize ?? 0).parameters[i]?.input;
+    const name = (task.graphs.full ?? task.graphs.rest)?.parameters[i]?.input ?? i;
     throw new FederationError(
       "trainer/failed",
-      `training diverged: parameter ${String(name)}, ${describeTensor(parameter)}, holds ` +
+      `training diverged: parameter ${name}, ${describeTensor(parameter)}, holds ` +
         `${String(parameter.data[at])} at ${at} ${place(shared)}`,
     );
   }

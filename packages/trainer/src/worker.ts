@@ -4,7 +4,8 @@ import { assert, isFederationError, messageOf } from "@perennial-fl/core";
 import type { Tensor } from "@perennial-fl/core";
 import type { Examples } from "./dataset.js";
 import { evaluate } from "./evaluation.js";
-import type { Control, FailureReport, FromWorker, Setup, Task, ToWorker } from "./protocol.js";
+import { holding } from "./lifeline.js";
+import type { Control, FailureReport, FromWorker, Task, ToWorker, WorkerData } from "./protocol.js";
 import { loadRuntime } from "./runtime.js";
 import type { Runtime } from "./runtime.js";
 import { openSessions } from "./sessions.js";
@@ -14,7 +15,7 @@ import type { Progress } from "./trainer.js";
 
 assert(parentPort !== null, "worker.js is started as a worker thread");
 const port = parentPort;
-const setup = workerData as Setup;
+const data = workerData as WorkerData;
 
 function say(message: FromWorker, transfer: readonly Tensor[] = []): void {
   port.postMessage(
@@ -24,7 +25,7 @@ function say(message: FromWorker, transfer: readonly Tensor[] = []): void {
 }
 
 try {
-  serve(await loadRuntime(setup.executionProvider));
+  serve(await holding(data.lifeline, () => loadRuntime(data.executionProvider)));
   say({ type: "ready" });
 } catch (error) {
   say({ type: "unavailable", failure: report(error) });
@@ -32,7 +33,7 @@ try {
 
 function serve(runtime: Runtime): void {
   const datasets = new Map<number, Examples>();
-  const sessions = openSessions(runtime, setup);
+  const sessions = openSessions(runtime, data);
 
   async function perform(id: number, task: Task, shared: Control): Promise<void> {
     try {
@@ -48,7 +49,11 @@ function serve(runtime: Runtime): void {
         say({ type: "done", id, result }, [...result.parameters, ...result.state]);
       }
     } catch (error) {
-      say({ type: "failed", id, failure: report(failedAt(shared, task.type === "train" ? "training" : "evaluation", error)) });
+      say({
+        type: "failed",
+        id,
+        failure: report(failedAt(shared, task.type === "train" ? "training" : "evaluation", error)),
+      });
     }
   }
 
@@ -65,6 +70,9 @@ function serve(runtime: Runtime): void {
           return;
         case "do":
           return perform(message.id, message.task, message.control);
+        case "close":
+          port.close();
+          return;
       }
     });
   });

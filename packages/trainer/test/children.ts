@@ -18,11 +18,12 @@ export async function withDirectory<T>(use: (directory: string) => Promise<T>): 
 
 /** What a program writes, run to its end with `home` as its home, and without `CI` and other switches of telemetry. */
 export async function runNode(args: readonly string[], home: string): Promise<string> {
-  const { CI: _ci, ORT_DISABLE_TELEMETRY: _switch, ...inherited } = process.env;
-  const env = { ...inherited, HOME: home, XDG_CACHE_HOME: join(home, "cache") };
+  // A child's environment does not hold what is undefined.
+  const silent = { CI: undefined, ORT_DISABLE_TELEMETRY: undefined };
+  const env = { ...process.env, ...silent, HOME: home, XDG_CACHE_HOME: join(home, "cache") };
   const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
-  const [output, errors, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
-  if (code !== 0) throw new Error(`node ${args.join(" ")} ended with ${String(code)}: ${errors}`);
+  const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
+  if (child.exitCode !== 0) throw new Error(`node ${args.join(" ")} ended with ${String(child.exitCode)}: ${errors}`);
   return output.trim();
 }
 

@@ -75,7 +75,11 @@ describe("A trainer of a module", () => {
   });
 
   it("trains a LeNet for an epoch on images, and does better than chance", async () => {
-    const trainer = await openTrainer({ module: lenet, loss: crossEntropy(), optimizer: adam({ learningRate: 0.002 }) });
+    const trainer = await openTrainer({
+      module: lenet,
+      loss: crossEntropy(),
+      optimizer: adam({ learningRate: 0.002 }),
+    });
     const dataset = images(400);
     const before = await trainer.evaluate(lenet.parameters, { dataset });
     const { parameters } = await trainer.train(lenet.parameters, { dataset, batchSize: 16, epochs: 1, seed: [1] });
@@ -89,7 +93,9 @@ describe("A trainer of a module", () => {
     const options = { module: mlp, loss: crossEntropy(), optimizer: sgd({ learningRate: 0.1 }) };
     const error: unknown = await openTrainer({ ...options, executionProvider: "abacus" }).catch((e: unknown) => e);
     expect(error).to.have.property("code", "trainer/unavailable");
-    expect(error).to.have.property("message").that.matches(/no execution provider "abacus" here, only cpu/);
+    expect(error)
+      .to.have.property("message")
+      .that.matches(/no execution provider "abacus" here, only cpu/);
   });
 });
 
@@ -111,7 +117,13 @@ function mnistFiles(): string | undefined {
 function mnist(folder: string, count: number): Dataset {
   const pixels = readFileSync(join(folder, "train-images-idx3-ubyte")).subarray(16, 16 + count * 784);
   const labels = readFileSync(join(folder, "train-labels-idx1-ubyte")).subarray(8, 8 + count);
-  return { inputs: imagesOf(count, Float32Array.from(pixels, (byte) => byte / 255)), targets: labelsOf(labels) };
+  return {
+    inputs: imagesOf(
+      count,
+      Float32Array.from(pixels, (byte) => byte / 255),
+    ),
+    targets: labelsOf(labels),
+  };
 }
 
 function bars(count: number): Dataset {

@@ -31,6 +31,14 @@ describe("A process that trains", () => {
     });
   });
 
+  for (const how of ["exit", "close", "throw"]) {
+    it(`ends as it likes in the middle of a step: by ${how}`, async () => {
+      await withDirectory(async (home) => {
+        expect(await runNode([program("leave"), how], home)).to.equal("left");
+      });
+    });
+  }
+
   it("is refused in a worker whose main thread never switched telemetry off", async () => {
     await withDirectory(async (home) => {
       const said = await runNode([program("open-in-worker")], home);
@@ -99,7 +107,10 @@ describe("A worker that dies", () => {
     const script = new URL("../src/worker.js", import.meta.url);
     const broken = { ...handmade, evaluation: (size: number) => ({ ...handmade.evaluation(size), loss: "lost" }) };
     const trainer = await startTrainer(broken, script, { threads: 1, executionProvider: "cpu" });
-    const garbled = { ...handmade, training: (size: number) => ({ ...handmade.training(size), bytes: new Uint8Array(9) }) };
+    const garbled = {
+      ...handmade,
+      training: (size: number) => ({ ...handmade.training(size), bytes: new Uint8Array(9) }),
+    };
     const second = await startTrainer(garbled, script, { threads: 1, executionProvider: "cpu" });
     const error: unknown = await second.train(parameters, { ...options, epochs: 1 }).catch((e: unknown) => e);
     expect(isFederationError(error, "trainer/failed")).to.be.true;

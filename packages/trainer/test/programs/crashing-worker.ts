@@ -6,6 +6,7 @@ import type { FromWorker, ToWorker } from "../../src/protocol.js";
 const say = (message: FromWorker): void => parentPort?.postMessage(message);
 
 parentPort?.on("message", (message: ToWorker) => {
+  if (message.type === "close") parentPort?.close();
   if (message.type !== "do" || message.task.type !== "train") return;
   const { id, task } = message;
   if (task.epochs > 1) {
