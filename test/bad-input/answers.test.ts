@@ -116,10 +116,10 @@ async function failuresWith(
     rejoinTimeoutMs: 50,
     observe: (event) => events.push(event),
     openFleet: (openSink, run) => {
-      const { fleet, connect } = inMemoryFleet({ openSink, run });
-      void answer(connect("right"), right);
-      void answer(connect("wrong"), (instruction) => wrong(instruction) ?? right(instruction));
-      return fleet;
+      const memory = inMemoryFleet({ openSink, run });
+      void answer(memory.connect("right"), right);
+      void answer(memory.connect("wrong"), (instruction) => wrong(instruction) ?? right(instruction));
+      return memory.fleet;
     },
   });
   return events;

@@ -188,7 +188,7 @@ table("states", [
     title: "in a directory that is missing",
     act: (dir) => new PerRoundStateCheckpointer(join(dir, "missing")).saveCheckpoint("state", state),
     code: "checkpoint/save-failed",
-    message: "",
+    message: "saving the state DIR/missing/state: the directory DIR/missing does not exist, and is not created",
   },
   {
     title: "in a directory that cannot be written to",
@@ -283,7 +283,7 @@ table("checkpoints of modules", [
     title: "in a directory that is missing",
     act: (dir) =>
       new BestLossTorchModuleCheckpointer(join(dir, "missing"), "best.onnx").maybeCheckpoint(module(), 0.5, {}),
-    code: "checkpoint/save-failed",
-    message: "",
+    code: "storage/directory",
+    message: "the directory DIR/missing does not exist, and is not created",
   },
 ]);

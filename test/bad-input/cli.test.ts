@@ -13,7 +13,7 @@ interface Row {
   /** What is typed after `perennial`, in one string. DIR, PORT and FREE stand for a directory and two ports. */
   readonly typed: string;
   readonly exit: number;
-  /** All of standard error. */
+  /** The one line on standard error. */
   readonly says: string;
 }
 
@@ -38,47 +38,186 @@ function furnish(dir: string): void {
 }
 
 const rows: readonly Row[] = [
-  { title: "nothing", typed: "", exit: 2, says: "" },
-  { title: "a command that there is not", typed: "sever", exit: 2, says: "" },
-  { title: "an option that there is not", typed: `${server} --round 3`, exit: 2, says: "" },
-  { title: "no module", typed: server.replace("--module DIR/model.onnx", ""), exit: 2, says: "" },
-  { title: "an option without its value", typed: `${server} --seed`, exit: 2, says: "" },
-  { title: "too much", typed: `${server} now`, exit: 2, says: "" },
-  { title: "rounds in words", typed: server.replace("--rounds 1", "--rounds ten"), exit: 2, says: "" },
-  { title: "no rounds", typed: server.replace("--rounds 1", "--rounds 0"), exit: 2, says: "" },
+  {
+    title: "a command that there is not",
+    typed: "sever",
+    exit: 2,
+    says: "error: unknown command 'sever' (Did you mean server?); see perennial --help (argument/invalid)",
+  },
+  {
+    title: "an option that there is not",
+    typed: `${server} --round 3`,
+    exit: 2,
+    says: "error: unknown option '--round' (Did you mean --rounds?); see perennial server --help (argument/invalid)",
+  },
+  {
+    title: "no module",
+    typed: server.replace("--module DIR/model.onnx", ""),
+    exit: 2,
+    says: "error: required option '--module <FILE.onnx>' not specified; see perennial server --help (argument/invalid)",
+  },
+  {
+    title: "an option without its value",
+    typed: `${server} --seed`,
+    exit: 2,
+    says: "error: option '--seed <N>' argument missing; see perennial server --help (argument/invalid)",
+  },
+  {
+    title: "too much",
+    typed: `${server} now`,
+    exit: 2,
+    says: "error: too many arguments for 'server'. Expected 0 arguments but got 1.; see perennial server --help (argument/invalid)",
+  },
+  {
+    title: "rounds in words",
+    typed: server.replace("--rounds 1", "--rounds ten"),
+    exit: 2,
+    says: 'error: --rounds is a whole number from 1, not "ten" (argument/invalid)',
+  },
+  {
+    title: "no rounds",
+    typed: server.replace("--rounds 1", "--rounds 0"),
+    exit: 2,
+    says: 'error: --rounds is a whole number from 1, not "0" (argument/invalid)',
+  },
   {
     title: "a negative number of clients",
     typed: server.replace("--min-clients 2", "--min-clients -2"),
     exit: 2,
-    says: "",
+    says: 'error: --min-clients is a whole number from 1, not "-2" (argument/invalid)',
   },
-  { title: "a strategy that there is not", typed: `${server} --strategy fedprocks`, exit: 2, says: "" },
-  { title: "a resumption that there is not", typed: `${server} --resume maybe`, exit: 2, says: "" },
-  { title: "a fraction above one", typed: `${server} --fraction-fit 1.5`, exit: 2, says: "" },
-  { title: "a timeout of no time", typed: `${server} --round-timeout 0`, exit: 2, says: "" },
-  { title: "a seed that is no number", typed: `${server} --seed x`, exit: 2, says: "" },
-  { title: "a learning rate for fedavg", typed: `${server} --eta 0.1`, exit: 2, says: "" },
-  { title: "an address without a port", typed: server.replace("127.0.0.1:0", "localhost"), exit: 2, says: "" },
-  { title: "a module that is not there", typed: server.replace("model.onnx", "missing.onnx"), exit: 4, says: "" },
-  { title: "a module that is none", typed: server.replace("model.onnx", "broken.onnx"), exit: 4, says: "" },
+  {
+    title: "a strategy that there is not",
+    typed: `${server} --strategy fedprocks`,
+    exit: 2,
+    says: 'error: --strategy is one of fedavg, fedavgm, fedprox, fedadam, fedadagrad, fedyogi, fedmedian, fedtrimmedavg, krum, bulyan, qfedavg, faulttolerantfedavg, not "fedprocks" (argument/invalid)',
+  },
+  {
+    title: "a resumption that there is not",
+    typed: `${server} --resume maybe`,
+    exit: 2,
+    says: 'error: --resume is one of auto, require, never, not "maybe" (argument/invalid)',
+  },
+  {
+    title: "a fraction above one",
+    typed: `${server} --fraction-fit 1.5`,
+    exit: 2,
+    says: 'error: --fraction-fit is a number from 0 to 1, not "1.5" (argument/invalid)',
+  },
+  {
+    title: "a timeout of no time",
+    typed: `${server} --round-timeout 0`,
+    exit: 2,
+    says: 'error: --round-timeout is a positive number of seconds up to 2147483, not "0" (argument/invalid)',
+  },
+  {
+    title: "a seed that is no number",
+    typed: `${server} --seed x`,
+    exit: 2,
+    says: 'error: --seed is a whole number, not "x" (argument/invalid)',
+  },
+  {
+    title: "a learning rate for fedavg",
+    typed: `${server} --eta 0.1`,
+    exit: 2,
+    says: "error: --eta 0.1 is an option of --strategy fedadam, and the strategy is fedavg (argument/invalid)",
+  },
+  {
+    title: "an address without a port",
+    typed: server.replace("127.0.0.1:0", "localhost"),
+    exit: 2,
+    says: 'error: --address is HOST:PORT with a port from 0 to 65535, not "localhost" (argument/invalid)',
+  },
+  {
+    title: "a module that is not there",
+    typed: server.replace("model.onnx", "missing.onnx"),
+    exit: 4,
+    says: "error: reading --module DIR/missing.onnx: there is no such file (data/invalid)",
+  },
+  {
+    title: "a module that is none",
+    typed: server.replace("model.onnx", "broken.onnx"),
+    exit: 4,
+    says: "error: reading --module DIR/broken.onnx: the bytes are not an ONNX ModelProto: a ModelProto holds a field of wire type 6 (model/corrupt)",
+  },
   {
     title: "a state directory whose parent is missing",
     typed: server.replace("DIR/state", "DIR/no/state"),
     exit: 5,
-    says: "",
+    says: "error: --state-dir DIR/no/state: its parent directory DIR/no does not exist (storage/directory)",
   },
-  { title: "a state directory that is a file", typed: server.replace("DIR/state", "DIR/app.js"), exit: 5, says: "" },
-  { title: "a run to resume that is not there", typed: `${server} --resume require`, exit: 3, says: "" },
-  { title: "a certificate without its key", typed: `${server} --tls-cert DIR/app.js`, exit: 2, says: "" },
-  { title: "an app that is not there", typed: client.replace("app.js", "missing.js"), exit: 2, says: "" },
-  { title: "an app that throws", typed: client.replace("app.js", "throws.js"), exit: 7, says: "" },
-  { title: "an app that is no JavaScript", typed: client.replace("app.js", "syntax.js"), exit: 7, says: "" },
-  { title: "an app that exports nothing", typed: client.replace("app.js", "empty.js"), exit: 2, says: "" },
-  { title: "an app with half a client", typed: client.replace("app.js", "half.js"), exit: 2, says: "" },
-  { title: "an app that makes a number", typed: client.replace("app.js", "number.js"), exit: 2, says: "" },
-  { title: "a client whose name leads elsewhere", typed: client.replace("--id ada", "--id ../ada"), exit: 2, says: "" },
-  { title: "a server that does not answer", typed: client, exit: 6, says: "" },
-  { title: "something to inspect that is not there", typed: "inspect DIR/nothing", exit: 4, says: "" },
+  {
+    title: "a state directory that is a file",
+    typed: server.replace("DIR/state", "DIR/app.js"),
+    exit: 5,
+    says: "error: --state-dir DIR/app.js: it is not a directory (storage/directory)",
+  },
+  {
+    title: "a run to resume that is not there",
+    typed: `${server} --resume require`,
+    exit: 3,
+    says: "error: DIR/state holds no run to resume (resume/nothing)",
+  },
+  {
+    title: "a certificate without its key",
+    typed: `${server} --tls-cert DIR/app.js`,
+    exit: 2,
+    says: "error: TLS needs both --tls-cert and --tls-key, and --tls-key is missing (argument/invalid)",
+  },
+  {
+    title: "an app that is not there",
+    typed: client.replace("app.js", "missing.js"),
+    exit: 2,
+    says: "error: reading --app DIR/missing.js: there is no such file (argument/invalid)",
+  },
+  {
+    title: "an app that throws",
+    typed: client.replace("app.js", "throws.js"),
+    exit: 7,
+    says: "error: loading --app DIR/throws.js failed: no data at /data/train.csv (client/failed)",
+  },
+  {
+    title: "an app that is no JavaScript",
+    typed: client.replace("app.js", "syntax.js"),
+    exit: 7,
+    says: "error: loading --app DIR/syntax.js failed: Unexpected token '{' (client/failed)",
+  },
+  {
+    title: "an app that exports nothing",
+    typed: client.replace("app.js", "empty.js"),
+    exit: 2,
+    says: 'error: --app DIR/empty.js must export a client as its default or as "client", and it exports nothing (argument/invalid)',
+  },
+  {
+    title: "an app with half a client",
+    typed: client.replace("app.js", "half.js"),
+    exit: 2,
+    says: "error: --app DIR/half.js exports a client that has no function evaluate: its evaluate is undefined (argument/invalid)",
+  },
+  {
+    title: "an app that makes a number",
+    typed: client.replace("app.js", "number.js"),
+    exit: 2,
+    says: "error: --app DIR/number.js made a client that is number, not an object with fit and evaluate (argument/invalid)",
+  },
+  {
+    title: "a client whose name leads elsewhere",
+    typed: client.replace("--id ada", "--id ../ada"),
+    exit: 2,
+    says: 'error: a client id is up to 128 letters, digits, ".", "_" and "-", begins with a letter or digit and holds no "..", unlike "../ada" (argument/invalid)',
+  },
+  {
+    title: "a server that does not answer",
+    typed: client,
+    exit: 6,
+    says: "error: no server answers at 127.0.0.1:PORT: connect ECONNREFUSED (connection/refused)",
+  },
+  {
+    title: "something to inspect that is not there",
+    typed: "inspect DIR/nothing",
+    exit: 4,
+    says: "error: there is nothing at DIR/nothing (checkpoint/missing)",
+  },
   { title: "something to inspect that is damaged", typed: "inspect DIR/broken.onnx", exit: 4, says: "" },
 ];
 
@@ -107,8 +246,17 @@ describe("bad input: at the command line", () => {
       const port = String(await freePort());
       const args = typed.split(" ").filter((word) => word !== "");
       const ended = await perennial(args.map((word) => word.replace("DIR", dir).replace("PORT", port)));
-      expect(legible(ended.stderr, dir)).to.equal(says);
+      expect(legible(ended.stderr, dir)).to.equal(says === "" ? "" : `${says}\n`);
       expect(ended.exit).to.equal(exit);
     });
   }
+
+  it("nothing", async () => {
+    const { exit, stderr } = await perennial([]);
+    expect(stderr.split("\n")[0]).to.equal("Usage: perennial [options] [command]");
+    expect(stderr.trimEnd().split("\n").at(-1)).to.equal(
+      "error: no command was given: perennial server, client or inspect; see perennial --help (argument/invalid)",
+    );
+    expect(exit).to.equal(2);
+  });
 });

@@ -23,18 +23,18 @@ const idle: Client = {
 
 /** Asks a client that was written in JavaScript to train, and throws what it then reports. */
 const training = (result: unknown) => async (dir: string) => {
-  const { fleet, connect } = inMemoryFleet({ openSink: memorySink, run: "r" });
+  const memory = inMemoryFleet({ openSink: memorySink, run: "r" });
   const events: ClientEvent[] = [];
   const serving = startClient({
     client: { ...idle, fit: () => (typeof result === "function" ? (result as () => never)() : (result as never)) },
-    connect: (id) => connect(id),
+    connect: (id) => memory.connect(id),
     clientId: "ada",
     stateDir: dir,
     observe: (event) => events.push(event),
   });
-  for await (const event of fleet.events()) {
-    if (event.type === "joined") fleet.send(event.client, question);
-    if (event.type === "replied") fleet.send(event.client, { type: "reconnect", seconds: 0 });
+  for await (const event of memory.fleet.events()) {
+    if (event.type === "joined") memory.fleet.send(event.client, question);
+    if (event.type === "replied") memory.fleet.send(event.client, { type: "reconnect", seconds: 0 });
     if (event.type === "left") break;
   }
   await serving;
@@ -48,13 +48,13 @@ const starting = (options: Partial<ClientOptions>) =>
 /** Does something while a client serves. */
 async function whileServing(options: Partial<ClientOptions>, act: () => Promise<unknown>): Promise<unknown> {
   const stop = new AbortController();
-  const { connect } = inMemoryFleet({ openSink: memorySink });
+  const memory = inMemoryFleet({ openSink: memorySink });
   let serving: Promise<void> = Promise.resolve();
   const connected = new Promise<void>((resolve) => {
     const observe = (event: ClientEvent): void => {
       if (event.type === "connected") resolve();
     };
-    serving = starting({ connect: (id) => connect(id), signal: stop.signal, observe, ...options });
+    serving = starting({ connect: (id) => memory.connect(id), signal: stop.signal, observe, ...options });
   });
   try {
     await Promise.race([connected, serving]);
@@ -137,7 +137,7 @@ table("how a client is started", [
         backoff: { giveUpAfterMs: 0 },
       }),
     code: "connection/refused",
-    message: "",
+    message: "no server answers at 127.0.0.1:PORT: connect ECONNREFUSED",
   },
   {
     title: "with a wait of no time",

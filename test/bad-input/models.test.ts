@@ -1,7 +1,7 @@
 // Tensors, modules and data that are not what they should be.
 import { float32, tensor, tensorFromBytes } from "@perennial-fl/core";
 import type { Parameters, Tensor } from "@perennial-fl/core";
-import { OnnxModule, differentiate, linear, sequential } from "@perennial-fl/module";
+import { OnnxModule, crossEntropy, differentiate, linear, sequential, sgd } from "@perennial-fl/module";
 import type { Graph } from "@perennial-fl/module";
 import { openTrainer } from "@perennial-fl/trainer";
 import { field, message } from "./protobuf.js";
@@ -122,11 +122,7 @@ table("modules", [
 
 /** Trains one step with this data. */
 const training = (data: { inputs: Tensor; targets: Tensor }, parameters?: Parameters) => async () => {
-  const trainer = await openTrainer({
-    module: module(),
-    loss: "cross-entropy",
-    optimizer: { type: "sgd", learningRate: 0.1 },
-  });
+  const trainer = await openTrainer({ module: module(), loss: crossEntropy(), optimizer: sgd({ learningRate: 0.1 }) });
   try {
     await trainer.train(parameters ?? module().parameters, { dataset: data, batchSize: 2, epochs: 1, seed: [1] });
   } finally {

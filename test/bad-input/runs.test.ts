@@ -13,11 +13,15 @@ import { toyClients } from "../support/toy-clients.js";
 import { filesLike, flipBit } from "./damage.js";
 import { table } from "./table.js";
 
-const plan = (dir: string): ServerOptions => ({
+const overNetwork = (dir: string): ServerOptions => ({
   stateDir: dir,
   numRounds: 1,
   strategy: fedAvg(),
   initialModel: [float32([2], [1, 2])],
+});
+
+const plan = (dir: string): ServerOptions => ({
+  ...overNetwork(dir),
   openFleet: (openSink) => scriptedFleet({ clients: toyClients(2), openSink, arrival: 1 }),
 });
 
@@ -136,21 +140,19 @@ table("how a server is started", [
           resolve();
         });
       });
-      const { openFleet: _, ...options } = plan(dir);
       try {
-        await startServer({ ...options, address: `127.0.0.1:${(taken.address() as AddressInfo).port}` });
+        await startServer({ ...overNetwork(dir), address: `127.0.0.1:${(taken.address() as AddressInfo).port}` });
       } finally {
         taken.close();
       }
     },
     code: "server/address",
-    message: "",
+    message: "the server cannot listen at 127.0.0.1:PORT: listen EADDRINUSE",
   },
   {
     title: "at an address that is none",
     act: (dir) => {
-      const { openFleet: _, ...options } = plan(dir);
-      return startServer({ ...options, address: "127.0.0.1:notaport" });
+      return startServer({ ...overNetwork(dir), address: "127.0.0.1:notaport" });
     },
     code: "server/address",
     message: "the server cannot listen at 127.0.0.1:notaport: Failed to parse DNS address dns:127.0.0.1:notaport",

@@ -21,7 +21,7 @@ export function table(subject: string, rows: readonly Row[]): void {
     for (const { title, act, code, message } of rows) {
       it(title, async () => {
         const dir = freshDirectory();
-        const error = await outcome(async () => act(dir));
+        const error = await outcome(() => act(dir));
         expect(error, "nothing was thrown").to.not.equal(undefined);
         expect(legible(messageOf(error), dir)).to.equal(message);
         expect(isFederationError(error) ? error.code : undefined).to.equal(code);
@@ -38,7 +38,7 @@ export function freshDirectory(): string {
 }
 
 /** What the act throws; `undefined` when it succeeds. */
-export async function outcome(act: () => Promise<unknown>): Promise<unknown> {
+export async function outcome(act: () => unknown): Promise<unknown> {
   try {
     await act();
     return undefined;

@@ -15,6 +15,8 @@ export interface Mutant {
 const engine = "packages/server/dist/src/engine";
 const resume = "test/dist/resume/*.test.js";
 const stories = "test/dist/stories/*.test.js";
+const kill = "test/dist/kill/kill.test.js";
+const responder = "packages/client/dist/src/responder.js";
 
 export const mutants: readonly Mutant[] = [
   {
@@ -107,5 +109,41 @@ export const mutants: readonly Mutant[] = [
     before: "elements(result.read(index)), numExamples)",
     after: "elements(result.read(index)), 1)",
     suite: "packages/strategy/dist/test/*.test.js",
+  },
+  {
+    name: "a result is announced a moment before it is durable",
+    file: "packages/server/dist/src/runner.js",
+    before: 'return journalled({ ...command, type: "accepted" });',
+    after:
+      'setTimeout(() => void journalled({ ...command, type: "accepted" }), 30); return { ...command, type: "accepted" };',
+    suite: kill,
+  },
+  {
+    name: "a round is announced a moment before its state is durable",
+    file: "packages/server/dist/src/runner.js",
+    before: "await world.save(durable);",
+    after: "setTimeout(() => void world.save(durable), 30);",
+    suite: kill,
+  },
+  {
+    name: "a client gives its answer out before it is stored",
+    file: responder,
+    before: "await this.#commit(reply, key, digest, origin);",
+    after: "setTimeout(() => void this.#commit(reply, key, digest, origin), 300);",
+    suite: kill,
+  },
+  {
+    name: "a client trains again for a question that it has answered",
+    file: responder,
+    before: "if (given?.reply)",
+    after: "if (false)",
+    suite: kill,
+  },
+  {
+    name: "a restarted client is not given its state back",
+    file: responder,
+    before: "await client.load(state.saved);",
+    after: "",
+    suite: kill,
   },
 ];
