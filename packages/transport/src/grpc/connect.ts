@@ -10,7 +10,15 @@ import { longestMessageBytes } from "../options.js";
 import type { ConnectOptions } from "../options.js";
 import { encodeDisconnect, encodeReply } from "../wire/client-message.js";
 import { decodeInstruction } from "../wire/server-message.js";
-import { joinMethod, metadataNames, metadataOf, protocolVersion, sizeOptions, valueIn } from "./service.js";
+import {
+  joinMethod,
+  metadataNames,
+  metadataOf,
+  protocolVersion,
+  sizeOptions,
+  systemReason,
+  valueIn,
+} from "./service.js";
 
 /** HTTP/2's default of 64 KiB nearly halves the speed at which a model comes in. */
 const windowBytes = 2 ** 24;
@@ -182,7 +190,7 @@ class Stay implements ServedConnection {
       return new FederationError("connection/refused", `the server at ${this.#address} refused this client: ${why}`);
     }
     if (!this.#reached) {
-      return new FederationError("connection/refused", `no server answers at ${this.#address}: ${why}`);
+      return new FederationError("connection/refused", `no server answers at ${this.#address}: ${systemReason(why)}`);
     }
     return new FederationError("connection/lost", `the connection to ${this.#address} was lost: ${why}`);
   }

@@ -5,7 +5,7 @@ import { longestMessageBytes } from "../options.js";
 import type { ListenOptions, ListeningFleet } from "../options.js";
 import { Roster } from "../roster.js";
 import { openCalls } from "./served-call.js";
-import { joinMethod, sizeOptions } from "./service.js";
+import { joinMethod, sizeOptions, systemReason } from "./service.js";
 
 /** Routers drop idle connections after 4 minutes; C-core peers answer pings but tolerate few of their own. */
 const keepaliveMs = 210_000;
@@ -54,7 +54,7 @@ function bind(server: Server, address: string, credentials: ServerCredentials): 
   return new Promise((resolve, reject) => {
     const fail = (cause: unknown): void => {
       server.forceShutdown();
-      const message = `the server cannot listen at ${address}: ${messageOf(cause)}`;
+      const message = `the server cannot listen at ${address}: ${systemReason(messageOf(cause))}`;
       reject(new FederationError("server/address", message, { cause }));
     };
     try {

@@ -51,3 +51,8 @@ export function valueIn(metadata: Metadata, name: string): string | undefined {
 export function sizeOptions(maxMessageBytes: number): ChannelOptions {
   return { "grpc.max_receive_message_length": maxMessageBytes, "grpc.max_send_message_length": -1 };
 }
+
+/** What the system said, out of grpc-js's account of everything that it has tried; without that, the account. */
+export function systemReason(account: string): string {
+  return /\b(?:connect|listen|getaddrinfo) E[A-Z]+\b/.exec(account)?.[0] ?? account;
+}
