@@ -1,6 +1,6 @@
 // `perennial server`: runs a federated server over a state directory.
 import { Command } from "commander";
-import { FederationError } from "@perennial-fl/core";
+import { FederationError, isFederationError } from "@perennial-fl/core";
 import { BestLossTorchModuleCheckpointer, LatestTorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import { OnnxModule } from "@perennial-fl/module";
 import { startServer } from "@perennial-fl/server";
@@ -47,7 +47,11 @@ export function serverCommand(exit: (code: ExitCode) => void): Command {
     .requiredOption("--module <FILE.onnx>", "the global model at the beginning", text("--module", "a file"))
     .requiredOption("--rounds <N>", "rounds from the beginning of the run", whole("--rounds", 1))
     .requiredOption("--min-clients <K>", "clients that a round needs", whole("--min-clients", 1))
-    .requiredOption("--state-dir <DIR>", "where the run is kept; created if its parent exists", text("--state-dir", "a directory"))
+    .requiredOption(
+      "--state-dir <DIR>",
+      "where the run is kept; created if its parent exists",
+      text("--state-dir", "a directory"),
+    )
     .option("--address <HOST:PORT>", "where to listen; port 0 takes a free one", address("--address", 0), "[::]:8080")
     .option("--strategy <NAME>", names.join(" or "), choice("--strategy", names), "fedavg" as StrategyName)
     .option("--fraction-fit <SHARE>", "share of the clients that trains in a round", fraction("--fraction-fit"), 1)
@@ -80,7 +84,7 @@ async function serve(given: ServerArguments): Promise<ExitCode> {
   // Everything that the person typed is looked at before the directory is touched.
   const strategy = strategyOf(given);
   const tls = await tlsOf(given);
-  const initialModel = OnnxModule.fromBytes(await readGiven("--module", given.module));
+  const initialModel = await readModule(given.module);
   return runSession({
     view: serverView(process.stdout, json, process.env),
     stateDir,
@@ -114,6 +118,17 @@ async function serve(given: ServerArguments): Promise<ExitCode> {
       return outcome.finished;
     },
   });
+}
+
+/** The module of the file. What is wrong with it is told together with the path. */
+async function readModule(path: string): Promise<OnnxModule> {
+  const bytes = await readGiven("--module", path);
+  try {
+    return OnnxModule.fromBytes(bytes);
+  } catch (error) {
+    if (!isFederationError(error)) throw error;
+    throw new FederationError(error.code, `reading --module ${path}: ${error.message}`, { cause: error });
+  }
 }
 
 function strategyOf(given: ServerArguments): Strategy {
