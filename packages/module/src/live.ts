@@ -2,7 +2,7 @@
 import type { Node } from "./graph.js";
 
 /** Operators whose outputs after the first may be left out. BatchNormalization, for one, insists on all of its. */
-const withOptionalOutputs = new Set(["MaxPool", "SoftmaxCrossEntropyLoss"]);
+const withOptionalOutputs = new Set(["LayerNormalization", "MaxPool", "SoftmaxCrossEntropyLoss"]);
 
 /** The nodes that `outputs` depend on, in their order. */
 export function liveNodes(nodes: readonly Node[], outputs: readonly string[]): Node[] {

@@ -2,7 +2,8 @@
 import { FederationError, assert, tensor } from "@perennial-fl/core";
 import type { Tensor } from "@perennial-fl/core";
 import type { GraphBuilder, Value } from "./builder.js";
-import { describeNode, intOf, intsOf } from "./graph.js";
+import { fold } from "./fold.js";
+import { describeNode, floatOf, intOf, intsOf, stringOf } from "./graph.js";
 import type { Graph, Node, ValueInfo } from "./graph.js";
 
 export interface TraceOptions {
@@ -88,6 +89,8 @@ function valueOf(values: Values, name: string, node: Node): Value {
 }
 
 function place({ g }: Context, node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] {
+  const folded = fold(node, inputs);
+  if (folded !== undefined) return [g.constant(folded)];
   return g.node(
     node.opType,
     inputs,
@@ -104,6 +107,7 @@ const imports: { readonly [opType: string]: Import } = {
     const held = entry?.type === "tensor" ? entry.value : scalarConstant(node);
     return [g.constant(held, node.outputs[0])];
   },
+  Clip: boundsAsInputs,
   Dropout: ({ options, opset }, node, inputs) => {
     const active = opset >= 12 && inputs[2] !== undefined && Number(inputs[2].constant?.data[0] ?? 1) !== 0;
     if (active && options.training === true && Number(inputs[1]?.constant?.data[0] ?? 0.5) !== 0) {
@@ -122,6 +126,10 @@ const imports: { readonly [opType: string]: Import } = {
     return [g.reshape(x, [product(x.shape.slice(0, split)), product(x.shape.slice(split))])];
   },
   Identity: (_, __, inputs) => [required(inputs[0])],
+  Gelu: gelu,
+  LayerNormalization: ({ g }, node, inputs) =>
+    // The gradient needs the statistics.
+    g.node(node.opType, inputs, { raw: node.attributes }, { name: node.name, outputs: 3 }),
   MaxPool: ({ g }, node, inputs) =>
     // The second output says which elements won; the gradient needs it.
     g.node(
@@ -138,6 +146,7 @@ const imports: { readonly [opType: string]: Import } = {
   LogSoftmax: softmax,
   SoftmaxCrossEntropyLoss: ({ g }, node, inputs) =>
     g.node(node.opType, inputs, { raw: node.attributes }, { name: node.name, outputs: 2 }),
+  Split: split,
   Squeeze: axesAsInput,
   Unsqueeze: axesAsInput,
 };
@@ -172,6 +181,37 @@ function axesAsInput(context: Context, node: Node, inputs: readonly (Value | und
   if (axes === undefined) return place(context, node, inputs);
   const attributes = Object.fromEntries(Object.entries(node.attributes).filter(([name]) => name !== "axes"));
   return place(context, { ...node, attributes }, [inputs[0], context.g.ints(axes)]);
+}
+
+/** Before opset 11 the bounds were attributes. */
+function boundsAsInputs(context: Context, node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] {
+  if (context.opset >= 11) return place(context, node, inputs);
+  const x = required(inputs[0]);
+  const bound = (name: string): Value | undefined =>
+    name in node.attributes ? context.g.scalar(floatOf(node, name, 0), x) : undefined;
+  return place(context, { ...node, attributes: {} }, [x, bound("min"), bound("max")]);
+}
+
+/** Before opset 13 the lengths were an attribute, and before 18 equal parts were not asked for by number. */
+function split(context: Context, node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] {
+  const lengths = intsOf(node, "split", undefined);
+  const parts = lengths === undefined ? inputs[1] : context.g.ints(lengths);
+  const axis = { type: "int", value: BigInt(intOf(node, "axis", 0)) } as const;
+  const count = { type: "int", value: BigInt(node.outputs.length) } as const;
+  const attributes = parts === undefined ? { axis, num_outputs: count } : { axis };
+  return place(context, { ...node, attributes }, [inputs[0], parts]);
+}
+
+/** An operator of opset 20, in the operators that it stands for (Hendrycks and Gimpel 2016). */
+function gelu({ g }: Context, node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] {
+  const x = required(inputs[0]);
+  const half = g.mul(x, g.scalar(0.5, x));
+  const one = g.scalar(1, x);
+  if (stringOf(node, "approximate", "none") === "none") {
+    return [g.mul(half, g.add(one, g.op("Erf", [g.mul(x, g.scalar(Math.SQRT1_2, x))])))];
+  }
+  const cubic = g.add(x, g.mul(g.mul(x, g.mul(x, x)), g.scalar(0.044715, x)));
+  return [g.mul(half, g.add(one, g.op("Tanh", [g.mul(cubic, g.scalar(Math.sqrt(2 / Math.PI), x))])))];
 }
 
 /** Before opset 13 the axes from `axis` on were one, and `axis` was 1 unless said otherwise. */

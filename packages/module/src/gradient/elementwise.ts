@@ -14,6 +14,8 @@ export const elementwiseGradients: { readonly [opType: string]: GradientRule } =
   ],
   Neg: (g, { dY }) => [() => g.op("Neg", [dY])],
   Abs: (g, { a, dY }) => [() => g.mul(dY, g.op("Sign", [a]))],
+  /** 0 outside the bounds, whole on them. */
+  Clip: (g, { a, y, dY }) => [() => g.op("Where", [g.op("Equal", [a, y]), dY, g.scalar(0, a)])],
   Exp: (g, { y, dY }) => [() => g.mul(dY, y)],
   Log: (g, { a, dY }) => [() => g.div(dY, a)],
   Sqrt: (g, { y, dY }) => [() => g.div(dY, g.mul(y, g.scalar(2, y)))],

@@ -5,7 +5,27 @@ import type { Gradient, GradientRule, GradientSite } from "./site.js";
 
 export const normalisationGradients: { readonly [opType: string]: GradientRule } = {
   BatchNormalization: batchNormalization,
+  LayerNormalization: layerNormalization,
 };
+
+/** Ba, Kiros and Hinton 2016, with the mean and the inverse deviation that the node also puts out. */
+function layerNormalization(g: GraphBuilder, at: GradientSite): readonly Gradient[] {
+  const { a: x, b: scale, dY, node } = at;
+  const rank = x.shape.length;
+  const first = (intOf(node, "axis", -1) + rank) % rank;
+  const axes = x.shape.map((_, i) => i).slice(first);
+  const inverse = at.output(2);
+  const normalised = g.mul(g.sub(x, at.output(1)), inverse);
+  return [
+    () => {
+      const scaled = g.mul(dY, scale);
+      const along = g.mul(normalised, g.mean(g.mul(scaled, normalised), axes));
+      return g.mul(inverse, g.sub(g.sub(scaled, g.mean(scaled, axes)), along));
+    },
+    () => g.mul(dY, normalised),
+    () => dY,
+  ];
+}
 
 /** Ioffe and Szegedy 2015. In training mode the statistics are the batch's and depend on X; elsewhere they are constants. */
 function batchNormalization(g: GraphBuilder, at: GradientSite): readonly (Gradient | undefined)[] {

@@ -7,6 +7,7 @@ import { matrixGradients } from "./matrix.js";
 import { normalisationGradients } from "./normalisation.js";
 import { poolingGradients } from "./pooling.js";
 import { reductionGradients } from "./reduction.js";
+import { selectionGradients } from "./selection.js";
 import type { GradientRule } from "./site.js";
 
 /** Gradient rules under ONNX's operator names: every operator that can be trained through. */
@@ -14,6 +15,7 @@ export const gradientRules: { readonly [opType: string]: GradientRule } = {
   ...elementwiseGradients,
   ...matrixGradients,
   ...arrangementGradients,
+  ...selectionGradients,
   ...reductionGradients,
   ...convolutionGradients,
   ...poolingGradients,

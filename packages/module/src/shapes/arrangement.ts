@@ -21,6 +21,10 @@ export const arrangementShapes: { readonly [opType: string]: ShapeRule } = {
     const lengths = [elementCount(at.a.shape.slice(0, split)), elementCount(at.a.shape.slice(split))];
     return { dtype: at.a.dtype, shape: lengths };
   },
+  Gather: (at) => {
+    const axis = at.axis(intOf(at.node, "axis", 0), at.a.shape.length);
+    return { dtype: at.a.dtype, shape: at.a.shape.toSpliced(axis, 1, ...at.b.shape) };
+  },
   OneHot: (at) => {
     const axis = at.axis(intOf(at.node, "axis", -1), at.a.shape.length + 1);
     return { dtype: at.c.dtype, shape: at.a.shape.toSpliced(axis, 0, at.ints(1)[0] ?? 0) };
@@ -35,7 +39,9 @@ export const arrangementShapes: { readonly [opType: string]: ShapeRule } = {
   ReduceSum: reduce,
   Reshape: reshape,
   ScatterElements: ({ a }) => ({ dtype: a.dtype, shape: a.shape }),
+  ScatterND: ({ a }) => ({ dtype: a.dtype, shape: a.shape }),
   Slice: slice,
+  Split: split,
   Squeeze: squeeze,
   Transpose: ({ a, node }) => {
     const order = intsOf(
@@ -113,6 +119,17 @@ function slice(at: ShapeSite): TensorHeader {
     shape[axis] = Math.max(0, Math.ceil((clamp(ends[i] ?? 0) - clamp(starts[i] ?? 0)) / step));
   });
   return { dtype: a.dtype, shape };
+}
+
+function split(at: ShapeSite): TensorHeader[] {
+  const { a, node } = at;
+  const axis = at.axis(intOf(node, "axis", 0), a.shape.length);
+  const length = a.shape[axis] as number;
+  const size = Math.ceil(length / node.outputs.length);
+  const lengths = at.has(1) ? at.ints(1) : node.outputs.map((_, i) => Math.min(size, length - i * size));
+  if (lengths.reduce((sum, part) => sum + part, 0) !== length)
+    at.fail(`parts of ${lengths.join(", ")} do not make ${length}`);
+  return lengths.map((part) => ({ dtype: a.dtype, shape: a.shape.with(axis, part) }));
 }
 
 function squeeze(at: ShapeSite): TensorHeader {

@@ -17,6 +17,7 @@ export const elementwiseShapes: { readonly [opType: string]: ShapeRule } = {
   Less: comparison,
   Where: (at) => ({ dtype: at.b.dtype, shape: broadcast(at, broadcast(at, at.a.shape, at.b.shape), at.c.shape) }),
   Abs: same,
+  Clip: same,
   Elu: same,
   Erf: same,
   Exp: same,

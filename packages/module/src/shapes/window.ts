@@ -13,6 +13,12 @@ export const windowShapes: { readonly [opType: string]: ShapeRule } = {
   Conv: conv,
   ConvTranspose: convTranspose,
   GlobalAveragePool: ({ a }) => ({ dtype: a.dtype, shape: a.shape.map((length, i) => (i < 2 ? length : 1)) }),
+  LayerNormalization: (at) => {
+    const { a, node } = at;
+    const axis = at.axis(intOf(node, "axis", -1), a.shape.length);
+    const statistics: TensorHeader = { dtype: a.dtype, shape: a.shape.map((length, i) => (i < axis ? length : 1)) };
+    return [{ dtype: a.dtype, shape: a.shape }, statistics, statistics];
+  },
   MaxPool: (at) => {
     const { dtype, shape } = pool(at);
     return [
