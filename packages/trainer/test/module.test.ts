@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { float32, random, tensor } from "@perennial-fl/core";
+import { float32, permutation, random, tensor } from "@perennial-fl/core";
 import type { Tensor } from "@perennial-fl/core";
 import {
   adam,
@@ -15,10 +15,14 @@ import {
   relu,
   sequential,
   sgd,
+  trainingGraph,
 } from "@perennial-fl/module";
+import type { OnnxModule, Optimizer } from "@perennial-fl/module";
 import { expect } from "chai";
 import { openTrainer } from "../src/index.js";
-import type { Dataset } from "../src/index.js";
+import type { Dataset, TrainOptions } from "../src/index.js";
+import { loadRuntime } from "../src/runtime.js";
+import { toOrt } from "../src/training.js";
 import { points } from "./points.js";
 
 const mlp = sequential([linear(2, 16), relu(), linear(16, 3)], { input: [2], seed: 1 });
@@ -61,6 +65,16 @@ describe("A trainer of a module", () => {
     });
   }
 
+  it("does what plain runs of the graph do, each fed with fresh outputs of the last", async () => {
+    const optimizer = adam({ learningRate: 0.02 });
+    const dataset = points(96, 1);
+    const options = { dataset, batchSize: 32, epochs: 3, seed: ["plain"] };
+    const trainer = await openTrainer({ module: mlp, loss: crossEntropy(), optimizer });
+    const { parameters } = await trainer.train(mlp.parameters, options);
+    await trainer.close();
+    expect(parameters.map(({ data }) => data)).to.deep.equal(await plainlyTrained(mlp, optimizer, options));
+  });
+
   it("fits numbers with the mean squared error, and knows no accuracy there", async () => {
     const module = sequential([linear(2, 1)], { input: [2], seed: 1 });
     const { inputs } = points(64, 1);
@@ -98,6 +112,38 @@ describe("A trainer of a module", () => {
       .that.matches(/no execution provider "abacus" here, only cpu/);
   });
 });
+
+/** Training as one would write it down first, on this thread. */
+async function plainlyTrained(module: OnnxModule, optimizer: Optimizer, options: TrainOptions) {
+  const { dataset, batchSize, epochs, seed } = options;
+  const { inputs, targets } = dataset;
+  const graph = trainingGraph(module, { loss: crossEntropy(), optimizer, batchSize });
+  const runtime = await loadRuntime("cpu");
+  const session = await runtime.InferenceSession.create(graph.model, { intraOpNumThreads: 1 });
+  const rows = (order: Uint32Array, of: Tensor, width: number) =>
+    Array.from(order).flatMap((row) => Array.from(of.data.subarray(row * width, (row + 1) * width), Number));
+  let values = [...module.parameters, ...graph.optimizerState.map(({ initial }) => initial)].map((held) =>
+    toOrt(runtime, held),
+  );
+  const names = [...graph.parameters, ...graph.optimizerState].map(({ name }) => name);
+  const count = inputs.shape[0] ?? 0;
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    const order = permutation(count, random(...seed, "epoch", epoch));
+    for (let start = 0; start < count; start += batchSize) {
+      const batch = order.subarray(start, start + batchSize);
+      const labels = BigInt64Array.from(rows(batch, targets, 1), BigInt);
+      const outputs = await session.run({
+        ...Object.fromEntries(names.map((name, i) => [name, values[i]!])),
+        [graph.inputs.features.name]: new runtime.Tensor("float32", rows(batch, inputs, 2), [batchSize, 2]),
+        [graph.inputs.targets.name]: new runtime.Tensor("int64", labels, [batchSize]),
+        [graph.inputs.learningRate.name]: new runtime.Tensor("float32", [optimizer.learningRate], []),
+      });
+      values = names.map((name) => outputs[`new.${name}`]!);
+    }
+  }
+  await session.release();
+  return values.slice(0, module.parameters.length).map(({ data }) => data);
+}
 
 /** The first MNIST images where the package is installed, else images of one bright bar, whose place is the label. */
 function images(count: number): Dataset {

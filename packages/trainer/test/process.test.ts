@@ -34,7 +34,8 @@ describe("A process that trains", () => {
   for (const how of ["exit", "close", "throw"]) {
     it(`ends as it likes in the middle of a step: by ${how}`, async () => {
       await withDirectory(async (home) => {
-        expect(await runNode([program("leave"), how], home)).to.equal("left");
+        // Ending the worker inside its native call aborts the process every other time.
+        for (let time = 0; time < 4; time++) expect(await runNode([program("leave"), how], home)).to.equal("left");
       });
     });
   }
