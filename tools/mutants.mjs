@@ -26,7 +26,7 @@ for (const mutant of chosen) {
   // A run that ends without a verdict was not judged by its tests.
   if (Number(failures) > 0) {
     caught++;
-    console.log(`✓ caught by ${failures} test${failures === "1" ? "" : "s"}: ${mutant.name}`);
+    console.log(`✓ caught: ${mutant.name}`);
   } else {
     survived.push(mutant.name);
     console.log(`✗ survived ${mutant.suite}: ${mutant.name}\n${run.stdout.slice(-600)}${run.stderr.slice(-600)}`);

@@ -15,6 +15,8 @@ const mocha = new Mocha({
   timeout: 60_000,
   reporter: process.env.CI ? "dot" : "spec",
   forbidOnly: Boolean(process.env.CI),
+  // One failure is enough to catch a deliberate defect.
+  bail: Boolean(process.env.MUTANT),
 });
 for (const file of files.sort()) {
   // Mocha would `require` the modules, which passes by the loader hook that plants deliberate defects.

@@ -80,7 +80,7 @@ export const mutants: readonly Mutant[] = [
     file: "packages/server/dist/src/runner.js",
     before: "await world.save(durable);",
     after: "await world.journal.clear(); await world.save(durable);",
-    suite: resume,
+    suite: "packages/server/dist/test/*.test.js",
   },
   {
     name: "the roster is not saved, so nobody is expected back",
@@ -106,8 +106,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the mean is not weighted",
     file: "packages/strategy/dist/src/mean.js",
-    before: "elements(result.read(index)), numExamples)",
-    after: "elements(result.read(index)), 1)",
+    before: "numbersOf(result.read(index)), numExamples)",
+    after: "numbersOf(result.read(index)), 1)",
     suite: "packages/strategy/dist/test/*.test.js",
   },
   {

@@ -13,7 +13,8 @@ import type { ServerEvent } from "@perennial-fl/server";
 import { fedAdam, fedAvg } from "@perennial-fl/strategy";
 import type { Strategy } from "@perennial-fl/strategy";
 import { scriptedFleet } from "../support/scripted-fleet.js";
-import { temporaryDirectory } from "../support/temporary.js";
+import type { ScriptedClient } from "../support/scripted-fleet.js";
+import { quickDirectory } from "../support/temporary.js";
 import { toyClients } from "../support/toy-clients.js";
 
 /** The commands that leave something behind. A cut at another is a cut right after one of these. */
@@ -58,7 +59,7 @@ async function session({ strategy, stateDir, arrival, copies, cutAt, asked }: Se
       observe: (event) => events.push(event),
       openFleet: (openSink) =>
         scriptedFleet({
-          clients: toyClients(5),
+          clients: toyClients(5).map(refusing),
           openSink,
           arrival,
           ...(copies === undefined ? {} : { copies }),
@@ -75,9 +76,15 @@ async function session({ strategy, stateDir, arrival, copies, cutAt, asked }: Se
   }
 }
 
+/** One client refuses in the second round: a decision to leave it out must be remembered like an answer. */
+function refusing(client: ScriptedClient): ScriptedClient {
+  const refuses = (round: number) => round === 2 && client.id === "client-3";
+  return { ...client, fit: (parameters, key) => (refuses(key.round) ? "not today" : client.fit(parameters, key)) };
+}
+
 /** Runs sessions over one directory until the plan is fulfilled. `cuts` says where each session dies. */
 async function untilDone(strategy: () => Strategy, cuts: (session: number) => number | undefined) {
-  const stateDir = temporaryDirectory();
+  const stateDir = quickDirectory();
   const asked: string[] = [];
   const events: ServerEvent[] = [];
   for (let attempt = 0; attempt < 200; attempt++) {
@@ -125,7 +132,8 @@ for (const [name, strategy] of [
       whole = await untilDone(strategy, () => undefined);
     });
 
-    it("has something to lose: rounds move the model, and the best round is not the last", () => {
+    it("has something to lose: rounds move the model, a client fails, and the best round is not the last", () => {
+      expect(whole.events.filter(({ type }) => type === "client-failed")).to.have.length(1);
       expect(whole.latestRound).to.equal(String(rounds));
       expect(whole.bestRound).to.not.equal(whole.latestRound);
       expect(whole.final).to.equal(whole.latest);
@@ -149,22 +157,24 @@ for (const [name, strategy] of [
     });
 
     it("counts an answer once, however often it arrives", async () => {
-      const stateDir = temporaryDirectory();
+      const stateDir = quickDirectory();
       const ended = await session({ strategy, stateDir, arrival: 9, copies: 4 });
       expect(essence(outcome(stateDir, ended.events))).to.deep.equal(essence(whole));
     });
 
-    it("asks nobody again whose answer was accepted", async () => {
-      const accepted = new Set<string>();
+    it("asks nobody again whose answer was accepted, or who was left out", async () => {
+      const settled = new Set<string>();
       const askedAgain: string[] = [];
       for (let point = 0; point < whole.points; point += 3) {
         const { events } = await untilDone(strategy, (attempt) => (attempt === 0 ? point : undefined));
-        accepted.clear();
+        settled.clear();
         for (const event of events) {
-          if (event.type === "result-accepted") accepted.add(`${event.round} ${event.phase} ${event.client}`);
+          if (event.type === "result-accepted" || event.type === "client-failed") {
+            settled.add(`${event.round} ${event.phase} ${event.client}`);
+          }
           if (event.type !== "client-asked") continue;
           const question = `${event.round} ${event.phase} ${event.client}`;
-          if (accepted.has(question)) askedAgain.push(question);
+          if (settled.has(question)) askedAgain.push(question);
         }
       }
       expect(askedAgain).to.deep.equal([]);

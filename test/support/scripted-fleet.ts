@@ -14,7 +14,8 @@ import type {
 /** A client as a pure function of what it is asked. */
 export interface ScriptedClient {
   readonly id: ClientId;
-  fit(parameters: Parameters, key: RequestKey): { parameters: Parameters; numExamples: number };
+  /** A text is a refusal. */
+  fit(parameters: Parameters, key: RequestKey): { parameters: Parameters; numExamples: number } | string;
   evaluate(parameters: Parameters, key: RequestKey): { loss: number; numExamples: number };
 }
 
@@ -70,9 +71,12 @@ export function scriptedFleet({ clients, openSink, arrival, onAsked, copies = 1 
         reply: { type: "evaluate", ...client.evaluate(parameters, key), metrics: {} },
       };
     }
-    const { parameters: fitted, numExamples } = client.fit(parameters, key);
-    const update = await pour(fitted, openSink(client.id, key));
-    const reply: Reply<typeof update> = { type: "fit", update, numExamples, metrics: {} };
+    const fitted = client.fit(parameters, key);
+    if (typeof fitted === "string") {
+      return { type: "replied", client: client.id, key, reply: { type: "refused", message: fitted } };
+    }
+    const update = await pour(fitted.parameters, openSink(client.id, key));
+    const reply: Reply<typeof update> = { type: "fit", update, numExamples: fitted.numExamples, metrics: {} };
     return { type: "replied", client: client.id, key, reply };
   }
 

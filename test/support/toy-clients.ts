@@ -1,25 +1,25 @@
 // Clients with a little arithmetic for training: different for every client and round, and sensitive to the order of
 // summation, so that a mixed-up, lost, repeated or reordered update changes the model's bits.
 import { float32, random } from "@perennial-fl/core";
-import type { Parameters } from "@perennial-fl/core";
+import type { Parameters, RequestKey } from "@perennial-fl/core";
 import type { ScriptedClient } from "./scripted-fleet.js";
 
-export function toyClient(id: string): ScriptedClient {
+export function toyClient(id: string) {
   return {
     id,
-    fit(parameters, key) {
+    fit(parameters: Parameters, key: RequestKey) {
       const draw = random("toy", id, key.round);
       // Elements from 1e-12 to 1e12: a float64 sum of these depends on its order.
       const move = (x: number) => x + draw.normal() * 10 ** (draw.below(25) - 12);
       return { parameters: mapped(parameters, move), numExamples: 1 + draw.below(1000) };
     },
-    evaluate(parameters, key) {
+    evaluate(parameters: Parameters, key: RequestKey) {
       const draw = random("toy loss", id, key.round);
       const size = Math.abs(parameters[0]?.data[0] as number);
       // Lowest in the second round, so that "best" and "latest" differ, and a little different for every model.
       return { loss: 2 * Math.abs(key.round - 2) + draw.float() + size / (1 + size), numExamples: 1 + draw.below(100) };
     },
-  };
+  } satisfies ScriptedClient;
 }
 
 export function toyClients(count: number): ScriptedClient[] {

@@ -5,11 +5,16 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { float32 } from "@perennial-fl/core";
 import type { Connection, Parameters } from "@perennial-fl/core";
-import { LatestTorchModuleCheckpointer, directoryStorage, openRoundJournal } from "@perennial-fl/checkpointer";
+import {
+  LatestTorchModuleCheckpointer,
+  directoryStorage,
+  memoryStorage,
+  openRoundJournal,
+} from "@perennial-fl/checkpointer";
 import { linear, sequential } from "@perennial-fl/module";
 import { fedAvg } from "@perennial-fl/strategy";
 import { inMemoryFleet } from "@perennial-fl/transport";
-import { startServer } from "../src/index.js";
+import { initialState, runEngine, startServer } from "../src/index.js";
 import type { ServerEvent, ServerOptions } from "../src/index.js";
 
 const one = { minAvailableClients: 1, minFitClients: 1, minEvaluateClients: 1 };
@@ -101,6 +106,31 @@ describe("a server's session", () => {
     const again = await run({ initialModel: module });
     expect(again.parameters).to.deep.equal(parameters);
     expect((await openRoundJournal(storage)).entries).to.deep.equal([]);
+  });
+
+  it("keeps the journal when the state cannot be saved: until then it is all there is of the round", async () => {
+    const journal = await openRoundJournal(memoryStorage());
+    const memory = inMemoryFleet({ openSink: journal.openSink });
+    void addOne(memory.connect("client-0"));
+    const plan = { numRounds: 1, seed: 0, strategy: fedAvg(one), rejoinTimeoutMs: 1000, restartSeconds: 1 };
+    const durable = {
+      run: "r",
+      round: 0,
+      parameters: [float32([1], [0])],
+      strategyState: null,
+      history: [],
+      roster: [],
+    };
+    const failure = await runEngine(plan, initialState(durable), {
+      fleet: memory.fleet,
+      journal,
+      save: () => Promise.reject(new Error("the disk is full")),
+      checkpointers: [],
+      observe: () => undefined,
+    }).catch((error: unknown) => error);
+    await memory.fleet.close();
+    expect(String(failure)).to.include("the disk is full");
+    expect(journal.entries.map(({ type }) => type)).to.deep.equal(["opened", "accepted", "opened", "accepted"]);
   });
 
   it("refuses a journal entry of a later version by its type", async () => {
