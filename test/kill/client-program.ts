@@ -33,6 +33,7 @@ await startClient({
       // A kill lands inside of training now and then.
       await pause(draw.below(8));
       const result = client.fit(parameters, keyOf(context));
+      if (typeof result === "string") throw new Error(result);
       say({ type: "trained", round: keyOf(context).round });
       return result;
     },

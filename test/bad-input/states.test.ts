@@ -1,21 +1,11 @@
-// Checkpoints and states that are damaged, misnamed, out of place, or not what can be kept.
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+// States that are damaged, misnamed, out of place, or not what can be kept.
 import { join } from "node:path";
-import {
-  BestLossTorchModuleCheckpointer,
-  FunctionTorchModuleCheckpointer,
-  LatestTorchModuleCheckpointer,
-  PerRoundStateCheckpointer,
-} from "@perennial-fl/checkpointer";
-import type { ModuleFormat } from "@perennial-fl/checkpointer";
+import { BestLossTorchModuleCheckpointer, PerRoundStateCheckpointer } from "@perennial-fl/checkpointer";
 import type { SavedState } from "@perennial-fl/core";
-import { linear, sequential } from "@perennial-fl/module";
-import type { OnnxModule } from "@perennial-fl/module";
 import { cutOff, filesLike, flipBit, reseal } from "./damage.js";
 import { table } from "./table.js";
 import type { Row } from "./table.js";
 
-const module = (): OnnxModule => sequential([linear(4, 3)], { input: [4], seed: 1 });
 const state: SavedState = { round: 3, weights: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8) };
 
 const saving = (value: unknown) => (dir: string) =>
@@ -36,15 +26,6 @@ const everyState =
   (damage: (path: string) => void) =>
   (dir: string): void => {
     for (const path of filesLike(dir, /^state/)) damage(path);
-  };
-
-const loadingModule =
-  (damage: (path: string) => void, format: ModuleFormat = "onnx") =>
-  async (dir: string) => {
-    const checkpointer = new LatestTorchModuleCheckpointer(dir, "latest.onnx", { format });
-    await checkpointer.maybeCheckpoint(module(), 0.5, {});
-    damage(checkpointer.checkpointPath);
-    await new LatestTorchModuleCheckpointer(dir, "latest.onnx").loadCheckpoint();
   };
 
 class Momentum {
@@ -197,93 +178,5 @@ table("states", [
     code: "checkpoint/save-failed",
     message:
       "saving the state /sys/state: the directory /sys cannot be written to (EACCES: permission denied, open '/sys/.tmp-RANDOM-state')",
-  },
-]);
-
-table("checkpoints of modules", [
-  {
-    title: "none",
-    act: (dir) => new BestLossTorchModuleCheckpointer(dir, "best.onnx").loadCheckpoint(),
-    code: "checkpoint/missing",
-    message: "there is no checkpoint at DIR/best.onnx",
-  },
-  {
-    title: "a directory in its place",
-    act: (dir) => {
-      mkdirSync(join(dir, "best.onnx"));
-      return new BestLossTorchModuleCheckpointer(dir, "best.onnx").loadCheckpoint();
-    },
-    code: "checkpoint/missing",
-    message: "DIR/best.onnx is a directory, not a checkpoint",
-  },
-  {
-    title: "a link in its place",
-    act: async (dir) => {
-      await new LatestTorchModuleCheckpointer(dir, "latest.onnx").maybeCheckpoint(module(), 0.5, {});
-      symlinkSync(join(dir, "latest.onnx"), join(dir, "best.onnx"));
-      await new BestLossTorchModuleCheckpointer(dir, "best.onnx").loadCheckpoint();
-    },
-    code: "checkpoint/missing",
-    message: "DIR/best.onnx is a link or a device, not a checkpoint",
-  },
-  {
-    title: "cut off",
-    act: loadingModule((path) => {
-      cutOff(path);
-    }),
-    code: "checkpoint/corrupt",
-    message: "DIR/latest.onnx cannot be read: the bytes are not an ONNX ModelProto: a GraphProto is cut off",
-  },
-  {
-    title: "with a bit turned over in a weight",
-    act: loadingModule((path) => {
-      flipBit(path, 0.5);
-    }),
-    code: "checkpoint/corrupt",
-    message: "DIR/latest.onnx is damaged: its digest does not match its bytes",
-  },
-  {
-    title: "as safetensors, with a bit turned over",
-    act: loadingModule((path) => {
-      flipBit(path, 0.95);
-    }, "safetensors"),
-    code: "checkpoint/corrupt",
-    message: "DIR/latest.onnx is damaged: its digest does not match its bytes",
-  },
-  {
-    title: "a module that no checkpointer wrote",
-    act: loadingModule((path) => {
-      writeFileSync(path, module().toBytes());
-    }),
-    code: "checkpoint/corrupt",
-    message:
-      "DIR/latest.onnx has no digest, so it cannot be verified: read modules of other origin with OnnxModule.fromBytes",
-  },
-  {
-    title: "what torch.save writes",
-    act: loadingModule((path) => {
-      writeFileSync(path, Uint8Array.of(0x50, 0x4b, 3, 4, 0, 0, 0, 0, 0, 0));
-    }),
-    code: "checkpoint/corrupt",
-    message:
-      "DIR/latest.onnx is a pickle or a zip archive, as torch.save writes; loading one could run code. Export it to ONNX",
-  },
-  {
-    title: "a score that is no number",
-    act: (dir) =>
-      new FunctionTorchModuleCheckpointer(
-        dir,
-        "best.onnx",
-        (_loss, metrics) => metrics["accuracy"] as number,
-      ).maybeCheckpoint(module(), 0.5, {}),
-    code: "argument/invalid",
-    message: "scoring a module for DIR/best.onnx: the score function gave undefined, which is not a number",
-  },
-  {
-    title: "in a directory that is missing",
-    act: (dir) =>
-      new BestLossTorchModuleCheckpointer(join(dir, "missing"), "best.onnx").maybeCheckpoint(module(), 0.5, {}),
-    code: "storage/directory",
-    message: "the directory DIR/missing does not exist, and is not created",
   },
 ]);
