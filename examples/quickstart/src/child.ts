@@ -11,8 +11,8 @@ export interface Child<Event extends Told> {
   readonly events: readonly Event[];
   /** The first event, past or to come, that matches. Rejects if the process ends without it. */
   until(matches: (event: Event) => boolean): Promise<Event>;
-  /** Resolves to the exit code, `null` if a signal ended it. */
-  readonly exited: Promise<number | null>;
+  /** Resolves when it has ended with success or by `kill`; rejects with its complaint if it failed. */
+  readonly ended: Promise<void>;
   readonly kill: () => void;
 }
 
@@ -31,7 +31,9 @@ export function startPerennial<Event extends Told>(
   const child = spawn(process.execPath, [perennialPath, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   const events: Event[] = [];
   const waiting = new Set<{ take: (event: Event) => void; end: () => void }>();
+  let killed = false;
   const kill = (): void => {
+    killed = true;
     child.kill("SIGKILL");
   };
   running.add(kill);
@@ -45,17 +47,20 @@ export function startPerennial<Event extends Told>(
     observe(event);
     for (const { take } of [...waiting]) take(event);
   });
-  const exited = new Promise<number | null>((resolve, reject) => {
+  const ended = new Promise<void>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => {
       running.delete(kill);
       for (const { end } of [...waiting]) end();
-      resolve(code);
+      if (code === 0 || killed) resolve();
+      else reject(new Error(complaints.trim() || `perennial ${args[0] ?? ""} ended with exit code ${code ?? "none"}`));
     });
   });
+  // Whoever waits for it hears of a failure; nobody has to.
+  ended.catch(() => undefined);
   return {
     events,
-    exited,
+    ended,
     kill,
     until(matches) {
       const past = events.find(matches);

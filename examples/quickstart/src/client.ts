@@ -46,7 +46,8 @@ function readArguments(given: readonly string[]): { part: number; parts: number;
   const { values } = parseArgs({ args: [...given], options });
   const numbers = { part: +values.part, parts: +values.parts, alpha: +values.alpha, seed: +values.seed };
   for (const [name, value] of Object.entries(numbers)) {
-    if (Number.isNaN(value)) throw new FederationError("argument/invalid", `--${name} is a number, not ${values[name as "part"]}`);
+    if (Number.isNaN(value))
+      throw new FederationError("argument/invalid", `--${name} is a number, not ${values[name as "part"]}`);
   }
   return numbers;
 }

@@ -41,7 +41,11 @@ async function trainInterrupted(plan: Plan): Promise<{ readonly digest: string; 
   const asked = askedAgain(federation.server.events, seen.round);
   say("");
   for (const id of clientIds(plan)) {
-    const before = seen.resumed.answered.includes(id) ? "had answered" : id === seen.killedClient ? "was killed" : "was training";
+    const before = seen.resumed.answered.includes(id)
+      ? "had answered"
+      : id === seen.killedClient
+        ? "was killed"
+        : "was training";
     say(`round ${seen.round}: ${id} ${before.padEnd(12)} ${asked.includes(id) ? "asked again" : "not asked again"}`);
   }
   return { digest, broken: brokenPromises(seen, asked) };
@@ -53,13 +57,15 @@ function isFromStore(event: ClientSaid): boolean {
 
 async function summarise(plan: Plan, digest: string): Promise<void> {
   const { accuracy, parametersSha256 } = await judge(serverDirectory(plan));
-  if (parametersSha256 !== digest) throw new Error(`latest.onnx holds ${parametersSha256}, and the run ended with ${digest}`);
+  if (parametersSha256 !== digest)
+    throw new Error(`latest.onnx holds ${parametersSha256}, and the run ended with ${digest}`);
   const command = relative(process.cwd(), perennialPath);
   say("");
   say(`accuracy ${(accuracy * 100).toFixed(2)} % of the global model on the 10,000 test images`);
   say(`parametersSha256 ${digest}`);
   say(`checkpoints      ${serverDirectory(plan)}: best.onnx, latest.onnx`);
-  for (const id of clientIds(plan)) say(`                 ${join(plan.folder, id)}: local-best, local-latest, global-best, global-latest.onnx`);
+  for (const id of clientIds(plan))
+    say(`                 ${join(plan.folder, id)}: local-best, local-latest, global-best, global-latest.onnx`);
   say(`took             ${((performance.now() - began) / 1000).toFixed(1)} s`);
   say(`try next         node ${command} inspect ${serverDirectory(plan)}`);
 }

@@ -73,12 +73,9 @@ async function boundAddress(server: Child<ServerSaid>): Promise<string> {
   return (event as Extract<ServerSaid, { type: "listening" }>).address;
 }
 
-/** Waits until server and clients have ended; resolves to the digest of the final model. */
+/** Waits until server and clients have ended; resolves to the digest of the final model. Rejects as soon as one fails. */
 export async function finish({ server, clients }: Federation): Promise<string> {
+  await Promise.all([server, ...clients.values()].map((child) => child.ended));
   const event = await server.until(({ type }) => type === "finished");
-  for (const [id, child] of [["server", server] as const, ...clients]) {
-    const code = await child.exited;
-    if (code !== 0) throw new Error(`${id} ended with exit code ${code ?? "none"}`);
-  }
   return (event as Extract<ServerSaid, { type: "finished" }>).parametersSha256;
 }

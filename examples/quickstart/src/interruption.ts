@@ -26,7 +26,9 @@ export async function interrupt(
   say: (line: string) => void,
 ): Promise<{ readonly federation: Federation; readonly seen: Interruption }> {
   const { plan, address, server, clients } = federation;
-  await server.until((event) => isAccepted(event, round));
+  // A process that fails before is heard at once, and not waited for in vain.
+  const failure = Promise.all([server, ...clients.values()].map((child) => child.ended));
+  await Promise.race([server.until((event) => isAccepted(event, round)), failure]);
   const killedClient = [...clients.keys()].find((id) => isTraining(clients.get(id)?.events ?? [], round));
   const killed = killedClient === undefined ? undefined : clients.get(killedClient);
   if (killedClient === undefined || killed === undefined) {
@@ -34,9 +36,11 @@ export async function interrupt(
   }
   killed.kill();
   server.kill();
-  await Promise.all([killed.exited, server.exited]);
+  await Promise.all([killed.ended, server.ended]);
   const accepted = server.events.flatMap((event) => (isAccepted(event, round) ? [event.client] : []));
-  say(`SIGKILL: the server, in round ${round} after it had accepted ${accepted.join(", ")}; and ${killedClient}, while it trained`);
+  say(
+    `SIGKILL: the server, in round ${round} after it had accepted ${accepted.join(", ")}; and ${killedClient}, while it trained`,
+  );
   say("both are started again with the same commands");
   const restartedServer = startServer(plan, address, observers);
   const restarted = new Map(clients).set(killedClient, startClient(plan, killedClient, address, observers));
@@ -50,7 +54,9 @@ export async function interrupt(
 /** Who was asked to train in this round by the restarted server. */
 export function askedAgain(server: readonly ServerSaid[], round: number): string[] {
   const asked = server.filter((event): event is Said<"client-asked"> => event.type === "client-asked");
-  return [...new Set(asked.filter((event) => event.round === round && event.phase === "fit").map(({ client }) => client))];
+  return [
+    ...new Set(asked.filter((event) => event.round === round && event.phase === "fit").map(({ client }) => client)),
+  ];
 }
 
 /** What went against the promise: nothing, if all is well. */

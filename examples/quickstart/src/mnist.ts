@@ -55,7 +55,8 @@ function idx(what: string, bytes: Uint8Array, axes: number): { shape: number[]; 
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = 0x0800 + axes;
   const headerBytes = 4 * (axes + 1);
-  if (bytes.byteLength < headerBytes) throw invalid(`the ${what} file has ${bytes.byteLength} bytes, fewer than a header`);
+  if (bytes.byteLength < headerBytes)
+    throw invalid(`the ${what} file has ${bytes.byteLength} bytes, fewer than a header`);
   if (view.getUint32(0) !== magic) throw invalid(`the ${what} file begins with ${view.getUint32(0)}, not ${magic}`);
   const shape = Array.from({ length: axes }, (_, axis) => view.getUint32(4 * (axis + 1)));
   const elements = bytes.subarray(headerBytes);

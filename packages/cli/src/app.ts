@@ -27,7 +27,10 @@ export async function loadApp(path: string, given: AppArguments): Promise<Client
   const exported = appOf(await importApp(path), path);
   if (typeof exported !== "function") return checkClient(exported, `--app ${path} exports a client that`);
   const make = exported as (given: AppArguments) => unknown;
-  return checkClient(await attempt(`making the client of --app ${path}`, () => make(given)), `--app ${path} made a client that`);
+  return checkClient(
+    await attempt(`making the client of --app ${path}`, () => make(given)),
+    `--app ${path} made a client that`,
+  );
 }
 
 async function importApp(path: string): Promise<Readonly<Record<string, unknown>>> {
@@ -62,7 +65,8 @@ function checkClient(made: unknown, whose: string): Client {
   }
   for (const method of ["fit", "evaluate"] as const) {
     const found: unknown = (made as Partial<Record<string, unknown>>)[method];
-    if (typeof found !== "function") throw invalid(`${whose} has no function ${method}: its ${method} is ${typeof found}`);
+    if (typeof found !== "function")
+      throw invalid(`${whose} has no function ${method}: its ${method} is ${typeof found}`);
   }
   return made as Client;
 }

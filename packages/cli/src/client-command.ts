@@ -29,8 +29,16 @@ export function clientCommand(appArguments: readonly string[], exit: (code: Exit
     .requiredOption("--server <HOST:PORT>", "the server's address", address("--server", 1))
     .requiredOption("--app <FILE.js>", "exports the client, or a function that makes it", text("--app", "a file"))
     .requiredOption("--id <NAME>", "the client's lasting name", text("--id", "a name"))
-    .requiredOption("--state-dir <DIR>", "where the client's state is kept; created if its parent exists", text("--state-dir", "a directory"))
-    .option("--give-up-after <SECONDS>", "end when the server stays away so long (default: never)", seconds("--give-up-after"))
+    .requiredOption(
+      "--state-dir <DIR>",
+      "where the client's state is kept; created if its parent exists",
+      text("--state-dir", "a directory"),
+    )
+    .option(
+      "--give-up-after <SECONDS>",
+      "end when the server stays away so long (default: never)",
+      seconds("--give-up-after"),
+    )
     .option("--tls", "encrypt, and trust the system's certificate authorities")
     .option("--tls-ca <FILE.pem>", "encrypt, and trust this certificate authority", text("--tls-ca", "a file"))
     .option("--json", "one JSON object a line")

@@ -38,7 +38,12 @@ export function clientLine(event: ClientEvent | CommandEvent): string | undefine
   }
 }
 
-const verbs = { fit: "train", evaluate: "evaluate", parameters: "give parameters", properties: "give properties" } as const;
+const verbs = {
+  fit: "train",
+  evaluate: "evaluate",
+  parameters: "give parameters",
+  properties: "give properties",
+} as const;
 
 function place(key: RequestKey | undefined): string {
   return key === undefined ? "" : `round ${key.round}: `;

@@ -33,7 +33,11 @@ export interface Facts {
 export function factsOf(description: DirectoryDescription | FileDescription): Facts[] {
   if (description.kind !== "directory") return [fileFacts(description)];
   const { path, kind, files, blobs, temporaries } = description;
-  const details = { files: files.length, "results of the open round": blobs.length, "left half-written": temporaries.length };
+  const details = {
+    files: files.length,
+    "results of the open round": blobs.length,
+    "left half-written": temporaries.length,
+  };
   return [{ path, kind, valid: true, details }, ...files.map(fileFacts)];
 }
 
@@ -81,7 +85,11 @@ function stateFacts(file: StateDescription): Facts {
   const details = {
     generation,
     digest: "matches",
-    ...given({ phase: text(question?.["phase"]), client: text(state["clientId"]), answer: text(record(state["reply"])?.["type"]) }),
+    ...given({
+      phase: text(question?.["phase"]),
+      client: text(state["clientId"]),
+      answer: text(record(state["reply"])?.["type"]),
+    }),
   };
   return {
     path,
@@ -95,7 +103,10 @@ function stateFacts(file: StateDescription): Facts {
 
 function lastRound(history: Saved | undefined): { loss: number | undefined; accuracy: number | undefined } {
   const last = Array.isArray(history) ? record((history as readonly Saved[]).at(-1)) : undefined;
-  return { loss: number(last?.["loss"]), accuracy: number(record(record(last?.["evaluate"])?.["metrics"])?.["accuracy"]) };
+  return {
+    loss: number(last?.["loss"]),
+    accuracy: number(record(record(last?.["evaluate"])?.["metrics"])?.["accuracy"]),
+  };
 }
 
 /** Lines for a person, a paragraph a file. */
@@ -104,7 +115,21 @@ export function inspectionLines(facts: readonly Facts[], color: boolean): string
 }
 
 function paragraph(fact: Facts, color: boolean): string[] {
-  const { path, kind, valid, problem, run, round, loss, accuracy, score, checkpointer, parametersSha256, tensors, details } = fact;
+  const {
+    path,
+    kind,
+    valid,
+    problem,
+    run,
+    round,
+    loss,
+    accuracy,
+    score,
+    checkpointer,
+    parametersSha256,
+    tensors,
+    details,
+  } = fact;
   const verdict = valid ? paint("green", "valid", { color }) : paint("red", "not usable", { color });
   const rows = {
     problem,

@@ -15,11 +15,11 @@ export type CommandEvent =
  * `message` say it.
  */
 export function jsonLine(event: { readonly type: string }, time: Date): string {
-  const { error: _thrown, ...told } = event as { readonly type: string; readonly error?: unknown };
-  return JSON.stringify({ time: time.toISOString(), ...told }, plain);
+  return JSON.stringify({ time: time.toISOString(), ...event }, plain);
 }
 
-function plain(_key: string, value: unknown): unknown {
+function plain(key: string, value: unknown): unknown {
+  if (key === "error") return undefined;
   if (typeof value === "number" && !Number.isFinite(value)) return String(value);
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
   if (value instanceof Uint8Array) return Buffer.from(value).toString("hex");

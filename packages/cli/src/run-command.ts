@@ -9,6 +9,8 @@ import { inspectCommand } from "./inspect-command.js";
 import { serverCommand } from "./server-command.js";
 import { version } from "./version.js";
 
+const nothingGiven = "no command was given: perennial server, client or inspect; see perennial --help";
+
 /** Runs `perennial` with these arguments and resolves to its exit code. Never throws. */
 export async function runCommand(argv: readonly string[]): Promise<ExitCode> {
   let exitCode: ExitCode = exitCodes.finished;
@@ -20,7 +22,10 @@ export async function runCommand(argv: readonly string[]): Promise<ExitCode> {
     .description("Federated learning that comes back after every interruption")
     .version(version)
     .helpOption("-h, --help", "show this help")
-    .addHelpText("after", "\nExit codes: 0 finished, 2 usage, 3 another run, 4 unusable file, 5 storage, 6 network, 7 failed, 130/143 stopped");
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 finished, 2 usage, 3 another run, 4 unusable file, 5 storage, 6 network, 7 failed, 130/143 stopped",
+    );
   for (const command of [serverCommand(exit), clientCommand(app, exit), inspectCommand(exit)]) {
     program.addCommand(command.allowExcessArguments(false));
   }
@@ -29,6 +34,8 @@ export async function runCommand(argv: readonly string[]): Promise<ExitCode> {
     command.exitOverride().configureOutput({ outputError: () => undefined });
   }
   try {
+    // Commander would show its help, which hides that nothing was done.
+    if (own.length === 0) throw new FederationError("argument/invalid", nothingGiven);
     await program.parseAsync(own, { from: "user" });
     return exitCode;
   } catch (error) {
@@ -46,9 +53,6 @@ export function splitArguments(argv: readonly string[]): { own: readonly string[
 }
 
 function usageError({ code, message }: CommanderError, argv: readonly string[]): FederationError {
-  if (code === "commander.help") {
-    return new FederationError("argument/invalid", "no command was given: perennial server, client or inspect; see perennial --help");
-  }
   const command = argv[0] !== undefined && /^[a-z]+$/.test(argv[0]) ? ` ${argv[0]}` : "";
   return new FederationError(
     "argument/invalid",

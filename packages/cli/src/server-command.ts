@@ -6,16 +6,16 @@ import { OnnxModule } from "@perennial-fl/module";
 import { startServer } from "@perennial-fl/server";
 import type { Resume, ServerOptions } from "@perennial-fl/server";
 import { strategies } from "@perennial-fl/strategy";
-import type { Strategy, StrategyName } from "@perennial-fl/strategy";
+import type { StrategyName } from "@perennial-fl/strategy";
 import type { ExitCode } from "./exit-codes.js";
 import { readGiven } from "./given-file.js";
 import { runSession } from "./session.js";
-import { address, choice, fraction, integer, rate, seconds, text, whole } from "./values.js";
+import { strategyOf, strategyOptions } from "./strategy-options.js";
+import type { StrategyRates } from "./strategy-options.js";
+import { address, choice, fraction, integer, seconds, text, whole } from "./values.js";
 import { serverView } from "./view.js";
 
-const rateNames = ["eta", "beta1", "beta2", "tau"] as const;
-
-interface ServerArguments {
+interface ServerArguments extends StrategyRates {
   readonly module: string;
   readonly rounds: number;
   readonly minClients: number;
@@ -24,10 +24,6 @@ interface ServerArguments {
   readonly strategy: StrategyName;
   readonly fractionFit: number;
   readonly fractionEvaluate: number;
-  readonly eta?: number;
-  readonly beta1?: number;
-  readonly beta2?: number;
-  readonly tau?: number;
   readonly roundTimeout?: number;
   readonly rejoinTimeout: number;
   readonly restartSeconds: number;
@@ -42,7 +38,7 @@ interface ServerArguments {
 /** The command; `exit` is told the code when the server has ended. */
 export function serverCommand(exit: (code: ExitCode) => void): Command {
   const names = Object.keys(strategies) as StrategyName[];
-  return new Command("server")
+  const command = new Command("server")
     .description("run a federated server; run again with the same directory, it goes on where it was")
     .requiredOption("--module <FILE.onnx>", "the global model at the beginning", text("--module", "a file"))
     .requiredOption("--rounds <N>", "rounds from the beginning of the run", whole("--rounds", 1))
@@ -53,13 +49,9 @@ export function serverCommand(exit: (code: ExitCode) => void): Command {
       text("--state-dir", "a directory"),
     )
     .option("--address <HOST:PORT>", "where to listen; port 0 takes a free one", address("--address", 0), "[::]:8080")
-    .option("--strategy <NAME>", names.join(" or "), choice("--strategy", names), "fedavg" as StrategyName)
+    .option("--strategy <NAME>", `one of ${names.join(", ")}`, choice("--strategy", names), "fedavg" as StrategyName)
     .option("--fraction-fit <SHARE>", "share of the clients that trains in a round", fraction("--fraction-fit"), 1)
     .option("--fraction-evaluate <SHARE>", "share that evaluates; 0 skips it", fraction("--fraction-evaluate"), 1)
-    .option("--eta <RATE>", "fedadam: server learning rate (default: 0.1)", rate("--eta"))
-    .option("--beta1 <RATE>", "fedadam: decay of the first moment (default: 0.9)", rate("--beta1", 1))
-    .option("--beta2 <RATE>", "fedadam: decay of the second moment (default: 0.99)", rate("--beta2", 1))
-    .option("--tau <VALUE>", "fedadam: adaptivity (default: 1e-9)", rate("--tau"))
     .option("--round-timeout <SECONDS>", "leaves out who has not answered by then", seconds("--round-timeout"))
     .option("--rejoin-timeout <SECONDS>", "how long a lost client is expected back", seconds("--rejoin-timeout"), 300)
     .option("--restart-seconds <SECONDS>", "how long clients stay away after Ctrl-C", whole("--restart-seconds", 1), 10)
@@ -73,10 +65,11 @@ export function serverCommand(exit: (code: ExitCode) => void): Command {
     .option("--tls-cert <FILE.pem>", "the server's certificate", text("--tls-cert", "a file"))
     .option("--tls-key <FILE.pem>", "its private key", text("--tls-key", "a file"))
     .option("--tls-ca <FILE.pem>", "clients must have a certificate of this authority", text("--tls-ca", "a file"))
-    .option("--json", "one JSON object a line")
-    .action(async (given: ServerArguments) => {
-      exit(await serve(given));
-    });
+    .option("--json", "one JSON object a line");
+  for (const option of strategyOptions()) command.addOption(option);
+  return command.action(async (given: ServerArguments) => {
+    exit(await serve(given));
+  });
 }
 
 async function serve(given: ServerArguments): Promise<ExitCode> {
@@ -129,23 +122,6 @@ async function readModule(path: string): Promise<OnnxModule> {
     if (!isFederationError(error)) throw error;
     throw new FederationError(error.code, `reading --module ${path}: ${error.message}`, { cause: error });
   }
-}
-
-function strategyOf(given: ServerArguments): Strategy {
-  const { strategy, fractionFit, fractionEvaluate, minClients } = given;
-  const clients = { minFitClients: minClients, minEvaluateClients: minClients, minAvailableClients: minClients };
-  const rates = Object.fromEntries(
-    rateNames.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]] as const])),
-  );
-  const [name] = Object.keys(rates);
-  if (strategy !== "fedadam" && name !== undefined) {
-    throw new FederationError(
-      "argument/invalid",
-      `--${name} ${rates[name]} is an option of --strategy fedadam, and the strategy is ${strategy}`,
-    );
-  }
-  // Which state a strategy keeps is its own business from here on.
-  return strategies[strategy]({ fractionFit, fractionEvaluate, ...clients, ...rates }) as Strategy;
 }
 
 async function tlsOf({ tlsCert, tlsKey, tlsCa }: ServerArguments): Promise<ServerOptions["tls"] | undefined> {

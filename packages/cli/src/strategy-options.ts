@@ -1,0 +1,101 @@
+// The options that belong to some strategies only, one row each.
+import { Option } from "commander";
+import { FederationError } from "@perennial-fl/core";
+import { strategies } from "@perennial-fl/strategy";
+import type { Strategy, StrategyName } from "@perennial-fl/strategy";
+import { fraction, rate, whole } from "./values.js";
+
+interface Row {
+  readonly flag: string;
+  readonly of: readonly StrategyName[];
+  readonly what: string;
+  readonly read: (text: string) => number;
+}
+
+const adaptive = ["fedadam", "fedadagrad", "fedyogi"] as const;
+
+/** By the name that the strategy itself gives the option. */
+const rows = {
+  eta: { flag: "--eta", of: adaptive, what: "server learning rate", read: rate("--eta") },
+  beta1: { flag: "--beta1", of: adaptive, what: "decay of the first moment", read: rate("--beta1", 1) },
+  beta2: { flag: "--beta2", of: adaptive, what: "decay of the second moment", read: rate("--beta2", 1) },
+  tau: { flag: "--tau", of: adaptive, what: "adaptivity", read: rate("--tau") },
+  serverLearningRate: {
+    flag: "--server-learning-rate",
+    of: ["fedavgm"],
+    what: "server learning rate",
+    read: rate("--server-learning-rate"),
+  },
+  serverMomentum: {
+    flag: "--server-momentum",
+    of: ["fedavgm"],
+    what: "server momentum",
+    read: rate("--server-momentum"),
+  },
+  proximalMu: {
+    flag: "--proximal-mu",
+    of: ["fedprox"],
+    what: "weight of the clients' proximal term",
+    read: rate("--proximal-mu"),
+  },
+  beta: { flag: "--beta", of: ["fedtrimmedavg"], what: "share cut off at each end", read: rate("--beta", 0.5) },
+  numMaliciousClients: {
+    flag: "--num-malicious-clients",
+    of: ["krum", "bulyan"],
+    what: "clients to guard against",
+    read: whole("--num-malicious-clients", 0),
+  },
+  numClientsToKeep: {
+    flag: "--num-clients-to-keep",
+    of: ["krum"],
+    what: "updates to average; 0 keeps the best alone",
+    read: whole("--num-clients-to-keep", 0),
+  },
+  q: { flag: "--q", of: ["qfedavg"], what: "how much harder a high loss pulls", read: rate("--q") },
+  learningRate: {
+    flag: "--learning-rate",
+    of: ["qfedavg"],
+    what: "the clients' learning rate",
+    read: rate("--learning-rate"),
+  },
+  minCompletion: {
+    flag: "--min-completion",
+    of: Object.keys(strategies) as StrategyName[],
+    what: "share of the cohort that must answer",
+    read: fraction("--min-completion"),
+  },
+} as const satisfies Record<string, Row>;
+
+export type StrategyRates = { readonly [Name in keyof typeof rows]?: number };
+
+export interface StrategyArguments extends StrategyRates {
+  readonly strategy: StrategyName;
+  readonly minClients: number;
+  readonly fractionFit: number;
+  readonly fractionEvaluate: number;
+}
+
+export function strategyOptions(): Option[] {
+  return Object.values<Row>(rows).map(({ flag, of, what, read }) => {
+    const whose = of.length === Object.keys(strategies).length ? "" : `${of.join(", ")}: `;
+    return new Option(`${flag} <N>`, whose + what).argParser(read);
+  });
+}
+
+/** The strategy that was asked for. Throws `argument/invalid` for an option of another strategy. */
+export function strategyOf(given: StrategyArguments): Strategy {
+  const { strategy, fractionFit, fractionEvaluate, minClients } = given;
+  const clients = { minFitClients: minClients, minEvaluateClients: minClients, minAvailableClients: minClients };
+  const rates: Record<string, number> = {};
+  for (const [name, { flag, of }] of Object.entries<Row>(rows)) {
+    const value = given[name as keyof StrategyRates];
+    if (value === undefined) continue;
+    if (!of.includes(strategy)) {
+      const message = `${flag} ${value} is an option of --strategy ${of.join(", ")}, and the strategy is ${strategy}`;
+      throw new FederationError("argument/invalid", message);
+    }
+    rates[name] = value;
+  }
+  // Which state a strategy keeps is its own business from here on.
+  return strategies[strategy]({ fractionFit, fractionEvaluate, ...clients, ...rates });
+}
