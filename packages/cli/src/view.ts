@@ -68,11 +68,11 @@ export function tableView(output: Output, color: boolean, nowMs: () => number): 
       const notice = serverNotice(event);
       if (notice !== undefined) printed.push(notice);
       const { row, rounds } = progress;
-      if (event.type === "round-committed" && row !== undefined) {
-        if (!titled) printed.push(header(style()));
+      if (row !== undefined && !titled) {
+        printed.push(header(style()));
         titled = true;
-        printed.push(rowLine(row, rounds, nowMs(), style()));
       }
+      if (event.type === "round-committed" && row !== undefined) printed.push(rowLine(row, rounds, nowMs(), style()));
       draw(printed);
     },
     close() {
