@@ -26,7 +26,7 @@ export function encodeState(
   const tensors = new Map<string, Tensor>();
   const tree = encodeValue(state, {
     put(elements, path) {
-      const name = freeName(path.slice("state.".length), tensors);
+      const name = freeName(path.replace(/^state\.?/, ""), tensors);
       tensors.set(name, elements);
       return name;
     },

@@ -93,7 +93,8 @@ const faults: readonly Fault[] = ["EIO", "ENOSPC", "EACCES", "short"];
 describe("a failing disk", () => {
   for (const scenario of scenarios) {
     for (const fault of faults) {
-      for (const lasting of [false, true]) {
+      // A fault for good is the same loop from another call on, whatever its code: one code is enough.
+      for (const lasting of fault === "ENOSPC" ? [false, true] : [false]) {
         it(`loses nothing when ${scenario.name} meets ${fault}${lasting ? " for good" : " once"}`, async () => {
           let failing = 1;
           for (let over = false; !over; failing++) {
@@ -117,6 +118,8 @@ async function survives(scenario: Scenario, failing: number, fault: Fault, lasti
   const over = disk.calls < failing;
   if (over || fault === "short") expect(progress.acknowledged).to.equal(3);
   expect(disk.openFiles, `open files after call ${failing}`).to.equal(0);
+
+  if (!lasting) expect(temporariesIn(directory), `left over after call ${failing}`).to.be.empty;
 
   const found = await scenario.found(directoryStorage(directory));
   expect(found, `found after call ${failing}`).to.be.within(progress.acknowledged, progress.offered);

@@ -5,6 +5,7 @@ import type { Metrics } from "@perennial-fl/core";
 import { OnnxModule } from "@perennial-fl/module";
 import { expect } from "chai";
 import { directoryStorage } from "../src/directory-storage.js";
+import { memoryStorage } from "../src/memory-storage.js";
 import { decodeModule, encodeModule } from "../src/module-file.js";
 import type { TorchModuleCheckpointer } from "../src/module-checkpointer.js";
 import { readSafetensors } from "../src/safetensors.js";
@@ -13,6 +14,7 @@ import {
   FunctionTorchModuleCheckpointer,
   LatestTorchModuleCheckpointer,
 } from "../src/score-checkpointers.js";
+import type { Storage } from "../src/storage.js";
 import { linearModule, valueOf } from "./modules.js";
 import { rejection, temporaryDirectory } from "./temporary.js";
 
@@ -56,9 +58,19 @@ describe("the best module", () => {
     expect(best.bestScore).to.be.undefined;
   });
 
-  it("is found among concurrent offers, in the order of the calls", async () => {
-    const best = new BestLossTorchModuleCheckpointer(temporaryDirectory(), "best.onnx");
+  it("is found among concurrent offers, one after another in the order of the calls", async () => {
+    const storage = memoryStorage();
+    let saving = 0;
+    const offered: number[] = [];
+    const replace: Storage["replace"] = async (name, bytes) => {
+      expect(++saving, "saves at one time").to.equal(1);
+      offered.push(decodeModule(bytes, name).record?.loss ?? NaN);
+      await storage.replace(name, bytes);
+      saving--;
+    };
+    const best = new BestLossTorchModuleCheckpointer("there", "best.onnx", { storage: { ...storage, replace } });
     await Promise.all([4, 2, 3, 1, 5].map((loss) => best.maybeCheckpoint(linearModule(loss), loss, {})));
+    expect(offered).to.deep.equal([4, 2, 1]);
     expect(valueOf(await best.loadCheckpoint())).to.equal(1);
     expect(best.bestScore).to.equal(1);
   });

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { describeStorage } from "../src/conformance.js";
 import { directoryStorage } from "../src/directory-storage.js";
+import type { Disk, DiskFile } from "../src/disk.js";
 import { nodeDisk } from "../src/disk.js";
 import { lockAddress } from "../src/lock.js";
 import { memoryStorage } from "../src/memory-storage.js";
@@ -24,6 +25,46 @@ describeStorage("a directory", () => {
 });
 
 describe("a directory's storage", () => {
+  it("syncs the contents before their name, and the name before it reports success", async () => {
+    const directory = temporaryDirectory();
+    const { disk, calls } = tracingDisk();
+    const storage = directoryStorage(directory, { disk });
+    const whole = ["create", "write", "sync", "close", "rename", "syncDirectory"];
+    await storage.replace("a", bytes("1"));
+    expect(calls.splice(0)).to.deep.equal(whole);
+    await storage.replace("a", bytes("2"), { keepPrevious: true });
+    expect(calls.splice(0)).to.deep.equal(["create", "write", "sync", "close", "rename", "rename", "syncDirectory"]);
+    const blob = storage.createBlob();
+    await blob.write(bytes("3"));
+    await blob.close();
+    expect(calls.splice(0)).to.deep.equal(whole);
+    const log = await storage.openLog("log");
+    await log.append(0, bytes("4"));
+    expect(calls.splice(0)).to.deep.equal(whole);
+    await log.append(1, bytes("5"));
+    expect(calls.splice(0)).to.deep.equal(["open", "write", "sync", "close"]);
+    await log.clear();
+    expect(calls.splice(0)).to.deep.equal(["unlink", "syncDirectory"]);
+  });
+
+  it("never goes on with a file whose sync failed: the next append begins a new one", async () => {
+    const { disk, calls } = tracingDisk();
+    let failing = false;
+    const open: Disk["open"] = async (path, access) => {
+      const file = await disk.open(path, access);
+      return { ...file, sync: () => (failing ? Promise.reject(new Error("EIO")) : file.sync()) };
+    };
+    const log = await directoryStorage(temporaryDirectory(), { disk: { ...disk, open } }).openLog("log");
+    await log.append(0, bytes("1"));
+    failing = true;
+    await rejection(log.append(1, bytes("2")), "storage/io");
+    failing = false;
+    calls.length = 0;
+    await log.append(1, bytes("another 2"));
+    expect(calls).to.deep.equal(["create", "write", "write", "sync", "close", "rename", "syncDirectory"]);
+    expect(log.records).to.have.lengthOf(2);
+  });
+
   it("needs a directory that exists, and creates none", async () => {
     const directory = join(temporaryDirectory(), "none");
     const storage = directoryStorage(directory);
@@ -133,3 +174,28 @@ describe("a directory's storage", () => {
     await lock.release();
   });
 });
+
+/** The machine's disk, and the order of the calls that change it. */
+function tracingDisk(): { readonly disk: Disk; readonly calls: string[] } {
+  const calls: string[] = [];
+  const traced = (file: DiskFile): DiskFile => ({
+    ...file,
+    write: (chunk, position) => (calls.push("write"), file.write(chunk, position)),
+    sync: () => (calls.push("sync"), file.sync()),
+    close: () => (calls.push("close"), file.close()),
+  });
+  const disk: Disk = {
+    ...nodeDisk,
+    create: async (path) => (calls.push("create"), traced(await nodeDisk.create(path))),
+    open: async (path, access) => {
+      const file = await nodeDisk.open(path, access);
+      if (access === "read") return file;
+      calls.push("open");
+      return traced(file);
+    },
+    rename: (from, to) => (calls.push("rename"), nodeDisk.rename(from, to)),
+    unlink: (path) => (calls.push("unlink"), nodeDisk.unlink(path)),
+    syncDirectory: (directory) => (calls.push("syncDirectory"), nodeDisk.syncDirectory(directory)),
+  };
+  return { disk, calls };
+}
