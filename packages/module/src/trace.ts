@@ -3,6 +3,7 @@ import { FederationError, assert, tensor } from "@perennial-fl/core";
 import type { Tensor } from "@perennial-fl/core";
 import type { GraphBuilder, Value } from "./builder.js";
 import { fold } from "./fold.js";
+import { fill } from "./gradient/site.js";
 import { describeNode, floatOf, intOf, intsOf, stringOf } from "./graph.js";
 import type { Graph, Node, ValueInfo } from "./graph.js";
 
@@ -152,7 +153,7 @@ const imports: { readonly [opType: string]: Import } = {
 };
 
 function required(value: Value | undefined): Value {
-  assert(value !== undefined, "a node has its first input");
+  assert(value !== undefined, "a node has the inputs that its operator demands");
   return value;
 }
 
@@ -227,33 +228,30 @@ function softmax(context: Context, node: Node, inputs: readonly (Value | undefin
   return [g.reshape(g.op(node.opType, [g.reshape(x, [rows, columns])], { axis: -1 }), x.shape)];
 }
 
-/** In training the node normalises by the batch, and the running variance becomes the unbiased one that PyTorch keeps. */
+/**
+ * In training the node normalises by the batch, and the running statistics move in nodes of their own, the variance being
+ * the unbiased one that PyTorch keeps. onnxruntime's kernel writes its new statistics over the ones it is fed, even
+ * where those are the caller's own arrays; so it is fed a stand-in.
+ */
 function batchNormalization(context: Context, node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] {
   const { g, options, buffers } = context;
-  const own = intOf(node, "training_mode", 0);
-  const mode = options.training === undefined ? own : Number(options.training);
-  const attributes = { ...node.attributes, training_mode: { type: "int", value: BigInt(mode) } as const };
-  const wanted = [
-    node.outputs[0] as string,
-    ...(mode === 1 ? ["running_mean", "running_var"].map((x) => `${node.outputs[0] ?? ""}.${x}`) : []),
-  ];
-  const outputs = g.node(node.opType, inputs, { raw: attributes }, { name: node.name, outputs: wanted });
-  const [x, , , mean, variance] = inputs;
-  const [y, newMean, newVariance] = outputs as [Value, Value?, Value?];
-  if (
-    x !== undefined &&
-    mean !== undefined &&
-    variance !== undefined &&
-    newMean !== undefined &&
-    newVariance !== undefined
-  ) {
-    const count = x.shape.reduce((product, length, i) => (i === 1 ? product : product * length), 1);
-    const keep = node.attributes["momentum"]?.type === "float" ? node.attributes["momentum"].value : 0.9;
-    const kept = g.mul(variance, g.scalar(keep, variance));
-    const unbiased =
-      count > 1 ? g.mul(g.sub(newVariance, kept), g.scalar(count / (count - 1), variance)) : g.sub(newVariance, kept);
-    buffers.set(mean.name, newMean);
-    buffers.set(variance.name, g.add(kept, unbiased));
-  }
-  return [y];
+  const training = options.training ?? intOf(node, "training_mode", 0) === 1;
+  const mode = { type: "int", value: training ? 1n : 0n } as const;
+  const raw = { ...node.attributes, training_mode: mode };
+  const [x, scale, bias, mean, variance] = inputs.map(required) as [Value, Value, Value, Value, Value];
+  const named = { name: node.name, outputs: [node.outputs[0] as string] };
+  if (!training) return g.node(node.opType, inputs, { raw }, named);
+
+  const axes = x.shape.map((_, i) => i).filter((i) => i !== 1);
+  const count = axes.reduce((product, axis) => product * (x.shape[axis] as number), 1);
+  const keep = floatOf(node, "momentum", 0.9);
+  const moved = (old: Value, batch: Value, factor: number): Value =>
+    g.add(g.mul(old, g.scalar(keep, old)), g.mul(g.reshape(batch, old.shape), g.scalar((1 - keep) * factor, old)));
+  const batchMean = g.mean(x, axes);
+  const centred = g.sub(x, batchMean);
+  buffers.set(mean.name, moved(mean, batchMean, 1));
+  buffers.set(variance.name, moved(variance, g.mean(g.mul(centred, centred), axes), count / Math.max(count - 1, 1)));
+  const standIn = fill(g, 1, mean);
+  const outputs = [node.outputs[0] as string, `${node.outputs[0] ?? ""}.mean`, `${node.outputs[0] ?? ""}.variance`];
+  return g.node(node.opType, [x, scale, bias, standIn, standIn], { raw }, { name: node.name, outputs }).slice(0, 1);
 }

@@ -3,7 +3,9 @@ import { float32 } from "@perennial-fl/core";
 import type { Tensor } from "@perennial-fl/core";
 import { expect } from "chai";
 import {
+  OnnxModule,
   adam,
+  batchNorm2d,
   conv2d,
   crossEntropy,
   evaluationGraph,
@@ -16,7 +18,7 @@ import {
   sgd,
   trainingGraph,
 } from "../src/index.js";
-import type { OnnxModule, TrainingOptions } from "../src/index.js";
+import type { TrainingOptions } from "../src/index.js";
 import { labels, normals, numbers, run } from "./train.js";
 
 const mlp = sequential([linear(6, 5), relu(), linear(5, 3)], { input: [6], seed: 1 });
@@ -90,6 +92,33 @@ describe("A train step", () => {
       30,
     );
     expect(losses.at(-1)).below(0.7 * losses[0]!);
+  });
+
+  it("holds no node that nothing needs", () => {
+    const { model } = trainingGraph(mlp, { loss: crossEntropy(), optimizer: sgd({ learningRate: 1 }), batchSize: 4 });
+    const { nodes, outputs } = OnnxModule.fromBytes(model).graph;
+    const read = new Set([...nodes.flatMap((node) => node.inputs), ...outputs.map(({ name }) => name)]);
+    expect(nodes.filter((node) => !node.outputs.some((name) => read.has(name)))).deep.equal([]);
+    // The gradient of the data is not asked for, so the first layer's backward product is not there.
+    expect(nodes.filter(({ opType }) => opType === "Gemm")).length(5);
+  });
+
+  it("moves running statistics as PyTorch does", async () => {
+    const module = sequential([batchNorm2d(2), flatten(), linear(8, 3)], { input: [2, 2, 2], seed: 1 });
+    const images = normals("images", [4, 2, 2, 2]);
+    const { state } = await train(
+      module,
+      { loss: crossEntropy(), optimizer: sgd({ learningRate: 0.1 }), batchSize: 4 },
+      images,
+      labels("l", 4, 3),
+      1,
+    );
+    const channel = numbers(images).filter((_, i) => Math.floor(i / 4) % 2 === 1);
+    const mean = channel.reduce((a, b) => a + b) / channel.length;
+    const variance = channel.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (channel.length - 1);
+    expect(numbers(module.parameters[3]!), "what was fed").deep.equal([1, 1]);
+    expect(numbers(state["0.running_mean"]!)[1]).closeTo(0.1 * mean, 1e-6);
+    expect(numbers(state["0.running_var"]!)[1]).closeTo(0.9 + 0.1 * variance, 1e-6);
   });
 
   it("is the same file every time", () => {
