@@ -184,6 +184,6 @@ table("how a client is started", [
     },
     code: "checkpoint/corrupt",
     message:
-      "no generation of the state is valid: DIR/state/client-identity is damaged: it ends within its header (set aside as client-identity.corrupt-1)",
+      "no generation of the state is valid: DIR/state/client-identity is damaged: it ends within its header; to begin anew, move the damaged files away",
   },
 ]);

@@ -204,7 +204,7 @@ table("how a run is resumed", [
     act: resuming({}, flip(/^server-state/, 0.999)),
     code: "checkpoint/corrupt",
     message:
-      "no generation of the state is valid: DIR/server-state is damaged: its digest does not match its bytes (set aside as server-state.corrupt-1); DIR/server-state.previous is damaged: its digest does not match its bytes (set aside as server-state.previous.corrupt-1)",
+      "no generation of the state is valid: DIR/server-state is damaged: its digest does not match its bytes; DIR/server-state.previous is damaged: its digest does not match its bytes; to begin anew, move the damaged files away",
   },
   {
     title: "from a client's state",

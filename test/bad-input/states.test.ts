@@ -99,8 +99,8 @@ table("names of checkpoints", [
 ]);
 
 const noneLeft = (problem: string): string =>
-  `no generation of the state is valid: DIR/state is damaged: ${problem} (set aside as state.corrupt-1); ` +
-  `DIR/state.previous is damaged: ${problem} (set aside as state.previous.corrupt-1)`;
+  `no generation of the state is valid: DIR/state is damaged: ${problem}; ` +
+  `DIR/state.previous is damaged: ${problem}; to begin anew, move the damaged files away`;
 
 table("states", [
   {

@@ -1,5 +1,6 @@
 // Storage in one directory of a disk.
 import { createHash } from "node:crypto";
+import { realpathSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { FederationError } from "@perennial-fl/core";
 import { openDirectoryLog } from "./directory-log.js";
@@ -13,10 +14,10 @@ import type { TemporaryFile } from "./replace-file.js";
 import { createTemporary, replaceFile, sweepTemporaries } from "./replace-file.js";
 import type { BlobReader, BlobWriter, Generation, Storage } from "./storage.js";
 
-/** Storage in `directory`, which must exist. Nothing is read or written before the first call. */
+/** Storage in `directory`, which must exist; that is checked at the first call. */
 export function directoryStorage(directory: string, options: { readonly disk?: Disk } = {}): Storage {
   const { disk = nodeDisk } = options;
-  const location = resolve(directory);
+  const location = canonical(directory);
 
   const look = async (): Promise<string> => {
     try {
@@ -107,6 +108,16 @@ export function directoryStorage(directory: string, options: { readonly disk?: D
     blobs: async () => (await names()).filter(isBlobName),
     removeBlobs: (found) => asynchronously(() => unlinkAll(found.filter(isBlobName))),
   };
+}
+
+/** Where the directory really is: it may be named through a symbolic link, as its files may not. */
+function canonical(directory: string): string {
+  try {
+    return realpathSync(directory);
+  } catch {
+    // It is missing, or not on this machine's disk: the first call says so.
+    return resolve(directory);
+  }
 }
 
 /** A name that is refused rejects the promise like any other failure, and does not throw before there is one. */

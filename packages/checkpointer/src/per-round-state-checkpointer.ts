@@ -55,8 +55,8 @@ export class PerRoundStateCheckpointer {
 
   /**
    * The newest valid generation. A damaged one is set aside, reported, and the one before it used. Throws
-   * `checkpoint/missing` if there is none at all, `checkpoint/corrupt` if there is none valid, and
-   * `checkpoint/newer-version`.
+   * `checkpoint/missing` if there is none at all, `checkpoint/corrupt` if there is none valid (and then leaves all as
+   * it is), and `checkpoint/newer-version`.
    */
   async loadCheckpoint(checkpointName: string): Promise<SavedState> {
     checkName(checkpointName);
@@ -92,9 +92,13 @@ export class PerRoundStateCheckpointer {
     try {
       return (await this.#load(name)) ?? { generation: 0, digest: "" };
     } catch (error) {
-      // Both generations were damaged and are set aside: there is nothing left that a save could destroy.
-      if (isFederationError(error, "checkpoint/corrupt")) return { generation: 0, digest: "" };
-      throw error;
+      if (!isFederationError(error, "checkpoint/corrupt")) throw error;
+      // A save must not destroy what a person may still want to look at.
+      for (const generation of ["current", "previous"] as const) {
+        const found = await this.#read(name, generation);
+        if (typeof found === "string") this.#report(await this.#setAside(name, generation, found));
+      }
+      return { generation: 0, digest: "" };
     }
   }
 
@@ -106,16 +110,21 @@ export class PerRoundStateCheckpointer {
     }
     const previous = await this.#read(name, "previous");
     if (typeof previous === "object") {
-      this.#report(`${current ?? `${this.#path(name)} is missing`}; the generation before it is used`);
+      const problem = current && (await this.#setAside(name, "current", current));
+      this.#report(`${problem ?? `${this.#path(name)} is missing`}; the generation before it is used`);
       this.#last.set(name, previous);
       return previous;
     }
     const problems = [current, previous].filter((each) => each !== undefined);
     if (problems.length === 0) return undefined;
-    throw new FederationError("checkpoint/corrupt", `no generation of the state is valid: ${problems.join("; ")}`);
+    // Nothing is set aside here: the next start must find the damage too, and not an empty directory.
+    throw new FederationError(
+      "checkpoint/corrupt",
+      `no generation of the state is valid: ${problems.join("; ")}; to begin anew, move the damaged files away`,
+    );
   }
 
-  /** The file, or what was wrong with it and how it was set aside, or `undefined` if it is not there. */
+  /** The file, or what is wrong with it, or `undefined` if it is not there. */
   async #read(name: string, generation: Generation): Promise<StateFile | string | undefined> {
     const path = this.#path(name) + (generation === "previous" ? ".previous" : "");
     const bytes = await this.#storage.read(name, generation);
@@ -124,8 +133,12 @@ export class PerRoundStateCheckpointer {
       return decodeState(bytes, path);
     } catch (error) {
       if (!isFederationError(error, "checkpoint/corrupt")) throw error;
-      return `${error.message} (set aside as ${await this.#storage.setAside(name, generation)})`;
+      return error.message;
     }
+  }
+
+  async #setAside(name: string, generation: Generation, problem: string): Promise<string> {
+    return `${problem} (set aside as ${await this.#storage.setAside(name, generation)})`;
   }
 
   #path(name: string): string {

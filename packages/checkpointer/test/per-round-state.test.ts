@@ -1,5 +1,5 @@
 // The per-round state: two generations, and what happens when they are damaged.
-import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SavedState } from "@perennial-fl/core";
 import { expect } from "chai";
@@ -83,8 +83,29 @@ describe("the per-round state", () => {
     const directory = await directoryWith(1, 2);
     damage(join(directory, "server"));
     damage(join(directory, "server.previous"));
-    const { message } = await rejection(open(directory).states.loadCheckpoint("server"), "checkpoint/corrupt");
-    expect(message).to.contain("server.corrupt-1").and.to.contain("server.previous.corrupt-1");
+    // Twice: a supervisor that starts again must not find an empty directory and begin a new run.
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      const { message } = await rejection(open(directory).states.loadCheckpoint("server"), "checkpoint/corrupt");
+      expect(message).to.contain("/server is damaged").and.to.contain("/server.previous is damaged");
+      expect(await open(directory).states.checkpointExists("server")).to.be.true;
+    }
+  });
+
+  it("is set aside and not destroyed when a save goes over two damaged generations", async () => {
+    const directory = await directoryWith(1, 2);
+    damage(join(directory, "server"));
+    damage(join(directory, "server.previous"));
+    const { states, reports } = open(directory);
+    await states.saveCheckpoint("server", { round: 3 });
+    expect(readdirSync(directory).sort()).to.deep.equal(["server", "server.corrupt-1", "server.previous.corrupt-1"]);
+    expect(reports).to.have.length(2);
+  });
+
+  it("may lie in a directory that is named through a symbolic link", async () => {
+    const [directory, elsewhere] = [temporaryDirectory(), temporaryDirectory()];
+    symlinkSync(directory, join(elsewhere, "link"));
+    await open(join(elsewhere, "link")).states.saveCheckpoint("server", { round: 1 });
+    expect(readdirSync(directory)).to.deep.equal(["server"]);
   });
 
   it("is missing, with a message, when nothing was saved", async () => {

@@ -33,7 +33,7 @@ export interface RequestKey {
   readonly run: string;
   /** From 1. */
   readonly round: number;
-  /** From 1; a round that had to be opened again counts up. */
+  /** From 1. A round that is opened anew under the same number, with other questions, counts up. */
   readonly attempt: number;
   readonly phase: Phase;
 }

@@ -86,6 +86,7 @@ export async function startServer(options: ServerOptions): Promise<Outcome> {
   const lock = await storage.lock();
   try {
     const states = new PerRoundStateCheckpointer(stateDir, {
+      storage,
       report: (message: string) => {
         observe({ type: "warning", message });
       },

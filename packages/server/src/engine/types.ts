@@ -66,7 +66,7 @@ export interface EngineState {
   readonly clients: ReadonlyMap<ClientId, Presence>;
   /** Timers that are running, by name. */
   readonly timers: ReadonlySet<string>;
-  /** Counts up when a damaged journal made the round begin again. */
+  /** Part of every key; the journal's own where a round is open. */
   readonly attempt: number;
   /** The last thing said about waiting, so that it is said once. */
   readonly waiting?: string;
