@@ -39,6 +39,8 @@ export async function openDirectoryLog(disk: Disk, directory: string, name: stri
   let doubtful = opened.tail === "torn";
   /** Records whose append failed; one of them may be in the file all the same. */
   const attempted: Uint8Array[] = [];
+  /** A removal was tried and may have happened, whatever the disk said of it. */
+  let removing = false;
 
   const deposed = (at: number): FederationError =>
     new FederationError("storage/deposed", `another writer has gone on with the log ${path} at record ${at}`);
@@ -123,16 +125,19 @@ export async function openDirectoryLog(disk: Disk, directory: string, name: stri
       }),
     clear: () =>
       inTurn(async () => {
-        await look();
+        // A log that is gone after a removal that failed is gone by our own hand.
+        const removed = removing && (await step("looking at", path, () => disk.stat(path))) === undefined;
+        if (!removed) await look();
         if (superseded) throw deposed(records.length);
         if (identity !== undefined || doubtful) {
           if ((await step("looking at", path, () => disk.stat(path))) !== undefined) {
+            removing = true;
             await step("removing", path, () => disk.unlink(path));
           }
         }
         records.length = 0;
         attempted.length = 0;
-        [checksum, byteLength, identity, doubtful] = [0, 0, undefined, false];
+        [checksum, byteLength, identity, doubtful, removing] = [0, 0, undefined, false, false];
         await step("making durable the names in", directory, () => disk.syncDirectory(directory));
       }),
     close: () => inTurn(() => Promise.resolve()),
