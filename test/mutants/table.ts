@@ -22,8 +22,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the state is saved before the module is checkpointed",
     file: `${engine}/decide.js`,
-    before: "if (open.checkpointed === undefined)",
-    after: "if (open.checkpointed === undefined && state.durable.round < 0)",
+    before: "if (checkpointed === undefined)",
+    after: "if (checkpointed === undefined && state.durable.round < 0)",
     suite: resume,
   },
   {
@@ -42,7 +42,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "updates are summed in order of arrival",
-    file: `${engine}/decide.js`,
+    file: `${engine}/progress.js`,
     before: "return progress.cohort.flatMap((client) => {\n        const outcome",
     after: "return [...progress.outcomes.keys()].flatMap((client) => {\n        const outcome",
     suite: resume,
@@ -91,7 +91,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "the cohort is drawn from a stream instead of from seed and round",
-    file: `${engine}/decide.js`,
+    file: `${engine}/opening.js`,
     before: 'random(plan.seed, "select", key.phase, key.round)',
     after: "random(Math.random())",
     suite: resume,

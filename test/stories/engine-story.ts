@@ -1,7 +1,7 @@
 // Plays a story against the pure engine: one line of text in, what the server does about it out.
 import { float32, memoryResult } from "@perennial-fl/core";
 import type { Instruction, RequestKey } from "@perennial-fl/core";
-import { apply, initialState, move, step, stopTimer } from "@perennial-fl/server";
+import { apply, initialState, patience, step, stopTimer } from "@perennial-fl/server";
 import type {
   Answer,
   Command,
@@ -12,7 +12,7 @@ import type {
   JournalledFact,
   Plan,
 } from "@perennial-fl/server";
-import { fedAvg } from "@perennial-fl/strategy";
+import { advance, fedAvg } from "@perennial-fl/strategy";
 
 const start: Durable = {
   run: "story",
@@ -55,8 +55,14 @@ export function engineStory(settings: string): (line: string) => string[] {
         return { ...command, type: "accepted" };
       case "drop":
         return { ...command, type: "dropped" };
-      case "aggregate":
-        return { type: "moved", ...move(plan, state.durable, command) };
+      case "aggregate": {
+        const { parameters, strategyState } = state.durable;
+        const context = { round: command.round, seed: plan.seed };
+        const moved = advance(plan.strategy, command.contributions, { parameters, state: strategyState }, context);
+        return { type: "moved", parameters: moved.parameters, strategyState: moved.state };
+      }
+      case "measure":
+        return { type: "measured", loss: 0.125, metrics: {} };
       case "checkpoint":
         return { type: "checkpointed" };
       case "commit":
@@ -90,7 +96,7 @@ export function engineStory(settings: string): (line: string) => string[] {
   };
 }
 
-/** `rounds 2, clients 3, timeout 60, rejoin 300, fraction 0.5, evaluate 0`: seconds, and 2 clients, by default. */
+/** `rounds 2, clients 3, timeout 60, rejoin 300, fraction 0.5, evaluate 0, ...`: times in seconds, 2 clients by default. */
 function planOf(settings: string): Plan {
   const given = new Map(settings.split(",").map((part) => part.trim().split(" ") as [string, string]));
   const number = (name: string, otherwise: number) => Number(given.get(name) ?? otherwise);
@@ -99,11 +105,17 @@ function planOf(settings: string): Plan {
     seed: 1,
     rejoinTimeoutMs: 1000 * number("rejoin", 300),
     restartSeconds: 10,
+    ...(given.has("wait") ? { waitTimeoutMs: 1000 * number("wait", 0) } : {}),
+    ...(given.has("without") ? { criterion: (client: string) => client !== given.get("without") } : {}),
+    ...(given.has("patience") ? { stopWhen: patience({ rounds: number("patience", 1) }) } : {}),
+    ...(given.has("measures") ? { measures: true } : {}),
     ...(given.has("timeout") ? { roundTimeoutMs: 1000 * number("timeout", 0) } : {}),
     strategy: fedAvg({
       minAvailableClients: number("clients", 2),
       minFitClients: number("fit", 2),
       fractionFit: number("fraction", 1),
+      overSelection: number("over", 1),
+      minCompletion: number("completion", 0),
       fractionEvaluate: number("evaluate", 1),
     }),
   };
@@ -180,6 +192,10 @@ function describe(command: Command): string | undefined {
       return `send ${describeInstruction(command.instruction)} to ${command.client}`;
     case "wait":
       return `wait ${command.ms / 1000} s for ${command.timer}`;
+    case "measure":
+      return `measure model ${String(command.parameters[0]?.data.join(" "))}`;
+    case "giveUp":
+      return `give up: ${command.message}`;
     case "finish":
       return "finish";
     case "report": {

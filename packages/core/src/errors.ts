@@ -21,6 +21,7 @@ export type ErrorCode =
   | "plan/mismatch"
   | "resume/nothing"
   | "server/address"
+  | "server/clients"
   | "strategy/failed"
   | "storage/deposed"
   | "storage/directory"

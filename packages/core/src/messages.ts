@@ -71,6 +71,6 @@ export type Reply<Update> =
 /** Why a client contributed nothing to a phase. Data, not an exception: it stands in events and in the history. */
 export interface Failure {
   readonly client: string;
-  readonly reason: "departed" | "invalid" | "refused" | "timeout" | "unreadable";
+  readonly reason: "departed" | "invalid" | "refused" | "surplus" | "timeout" | "unreadable";
   readonly message: string;
 }

@@ -23,6 +23,8 @@ export type RoundRecord = {
   readonly evaluate: PhaseRecord;
   /** The mean of the clients' losses of the new model, weighted by examples; absent when nobody evaluated. */
   readonly loss?: number;
+  /** What the server's own evaluation made of the new model, where it has one. */
+  readonly central?: { readonly loss: number; readonly metrics: { readonly [name: string]: number } };
 };
 
 export type History = readonly RoundRecord[];

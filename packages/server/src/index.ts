@@ -9,6 +9,7 @@ export type {
   EngineState,
   Fact,
   JournalledFact,
+  Measured,
   OpenRound,
   Opening,
   PhaseProgress,
@@ -16,10 +17,12 @@ export type {
   Step,
 } from "./engine/types.js";
 export type { FailureRecord, History, PhaseRecord, RoundRecord } from "./history.js";
+export { patience } from "./patience.js";
+export type { PatienceOptions } from "./patience.js";
 export { checkPlan, planFacts, stopTimer } from "./plan.js";
 export type { Plan } from "./plan.js";
 export type { Resume } from "./resume.js";
-export { move, runEngine } from "./runner.js";
+export { runEngine } from "./runner.js";
 export type { World } from "./runner.js";
 export type { ServerEvent } from "./server-event.js";
 export { loadServerState, saveServerState, stateName } from "./server-state.js";

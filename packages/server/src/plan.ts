@@ -1,7 +1,8 @@
 // What a run is going to do. A resumed run must have the plan it began with.
 import { FederationError, describeTensor } from "@perennial-fl/core";
-import type { Parameters, Saved, SavedState } from "@perennial-fl/core";
+import type { ClientId, Parameters, Saved, SavedState } from "@perennial-fl/core";
 import type { Strategy } from "@perennial-fl/strategy";
+import type { History } from "./history.js";
 
 export interface Plan {
   /** The run ends once so many rounds are committed; a finished run goes on when this is raised. */
@@ -15,6 +16,14 @@ export interface Plan {
   readonly rejoinTimeoutMs: number;
   /** When the server is stopped on purpose, clients are told to come back after so many seconds. */
   readonly restartSeconds: number;
+  /** How long a round waits for enough clients before the session gives up. Absent: for ever. */
+  readonly waitTimeoutMs?: number;
+  /** Who may be chosen at all; others are connected and wait. */
+  readonly criterion?: (client: ClientId) => boolean;
+  /** Whether the server evaluates every new model itself. */
+  readonly measures?: boolean;
+  /** Ends the run before its last round. */
+  readonly stopWhen?: (history: History) => boolean;
 }
 
 /** The timer through which a planned stop reaches the engine, in order with everything else that happens. */

@@ -4,7 +4,7 @@ import type { Parameters } from "@perennial-fl/core";
 import { parametersSha256 } from "@perennial-fl/checkpointer";
 import type { RoundJournal } from "@perennial-fl/checkpointer";
 import { apply } from "./engine/apply.js";
-import { isOver, outstanding } from "./engine/decide.js";
+import { isOver, outstanding } from "./engine/progress.js";
 import { initialState } from "./engine/step.js";
 import type { Durable, EngineState } from "./engine/types.js";
 import { fromEntry, keyOfEntry } from "./journal-facts.js";

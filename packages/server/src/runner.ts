@@ -1,13 +1,14 @@
 // Carries out the engine's commands, one after another, and reports what became of each.
 // The order is the promise: a fact exists only once it is durable, and nothing is sent before the facts it rests on.
-import { messageOf } from "@perennial-fl/core";
-import type { Fleet, Parameters, Saved } from "@perennial-fl/core";
+import { FederationError, assert, messageOf } from "@perennial-fl/core";
+import type { Fleet, Parameters } from "@perennial-fl/core";
 import { parametersSha256 } from "@perennial-fl/checkpointer";
 import type { RoundJournal, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import type { OnnxModule } from "@perennial-fl/module";
-import { isFinished } from "./engine/decide.js";
+import { advance } from "@perennial-fl/strategy";
+import { isFinished } from "./engine/progress.js";
 import { step } from "./engine/step.js";
-import type { Command, Durable, EngineEvent, EngineState, Fact, JournalledFact } from "./engine/types.js";
+import type { Command, Durable, EngineEvent, EngineState, Fact, JournalledFact, Measured } from "./engine/types.js";
 import { toEntry } from "./journal-facts.js";
 import type { Plan } from "./plan.js";
 import type { ServerEvent } from "./server-event.js";
@@ -21,6 +22,8 @@ export interface World {
   /** Offered the global model after every round. Absent: the model is not checkpointed apart from the state. */
   readonly module?: OnnxModule;
   readonly checkpointers: readonly TorchModuleCheckpointer[];
+  /** The server's own evaluation; called when the plan measures. */
+  readonly evaluate?: (parameters: Parameters, round: number) => Measured | Promise<Measured>;
   readonly observe: (event: ServerEvent) => void;
   /** For tests: called before and after every command, as `before open`, `after open`; throws to die there. */
   readonly failpoint?: (point: string) => void | Promise<void>;
@@ -54,9 +57,17 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
       case "drop":
         return journalled({ ...command, type: "dropped" });
       case "aggregate": {
-        const moved = move(plan, state.durable, command);
-        return { type: "moved", ...moved };
+        const { parameters, strategyState } = state.durable;
+        const held = { parameters, state: strategyState };
+        const moved = advance(plan.strategy, command.contributions, held, { round: command.round, seed: plan.seed });
+        return { type: "moved", parameters: moved.parameters, strategyState: moved.state };
       }
+      case "measure": {
+        assert(world.evaluate, "a plan that measures has an evaluation");
+        return { type: "measured", ...(await world.evaluate(command.parameters, command.round)) };
+      }
+      case "giveUp":
+        throw new FederationError("server/clients", command.message);
       case "checkpoint":
         await checkpointModule(world, state.durable.run, command);
         return { type: "checkpointed" };
@@ -91,7 +102,7 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
       round: record.round,
       outcome: record.outcome,
       answered: record.fit.answered.length,
-      failed: record.fit.failures.length,
+      failed: record.fit.failures.filter(({ reason }) => reason !== "surplus").length,
       ...(record.loss === undefined ? {} : { loss: record.loss }),
       metrics: record.evaluate.metrics,
       parametersSha256: parametersSha256(durable.parameters),
@@ -104,19 +115,6 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
     }
   }
   return isFinished(plan, state) ? "finished" : "stopped";
-}
-
-/** The new global model. Without a single contribution it is the old one, to the bit. */
-export function move(
-  plan: Plan,
-  durable: Durable,
-  { contributions }: Extract<Command, { type: "aggregate" }>,
-): { readonly parameters: Parameters; readonly strategyState: Saved } {
-  const { parameters, strategyState } = durable;
-  if (contributions.length === 0) return { parameters, strategyState };
-  const aggregate = plan.strategy.aggregate(contributions, parameters);
-  const [next, state] = plan.strategy.move.update(aggregate, strategyState, parameters);
-  return { parameters: next, strategyState: state };
 }
 
 /** Offers the model to every checkpointer. One that fails is reported and does not stop the others, nor the round. */

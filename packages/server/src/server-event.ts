@@ -50,6 +50,13 @@ export type ServerEvent =
       readonly metrics: { readonly [name: string]: number };
       readonly parametersSha256: string;
     }
+  /** By the server's own evaluation. */
+  | {
+      readonly type: "model-measured";
+      readonly round: number;
+      readonly loss: number;
+      readonly metrics: { readonly [name: string]: number };
+    }
   | { readonly type: "checkpoint-failed"; readonly round: number; readonly path: string; readonly message: string }
   | { readonly type: "warning"; readonly message: string }
   | { readonly type: "stopped"; readonly run: string; readonly round: number }

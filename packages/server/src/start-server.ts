@@ -1,7 +1,7 @@
 // A federated server: takes the state directory, resumes what it holds, listens, and runs the plan.
 import { randomUUID } from "node:crypto";
 import { FederationError, messageOf } from "@perennial-fl/core";
-import type { Fleet, OpenSink, Parameters } from "@perennial-fl/core";
+import type { ClientId, Fleet, OpenSink, Parameters } from "@perennial-fl/core";
 import {
   PerRoundStateCheckpointer,
   directoryStorage,
@@ -50,6 +50,14 @@ export interface ServerOptions {
   readonly rejoinTimeoutMs?: number;
   /** How long clients stay away when the server is stopped on purpose. Default 10. */
   readonly restartSeconds?: number;
+  /** How long a round waits for enough clients before the session fails with `server/clients`. Default: for ever. */
+  readonly waitTimeoutMs?: number;
+  /** Who may be chosen at all. */
+  readonly criterion?: (client: ClientId) => boolean;
+  /** The server's own evaluation of every new model, apart from the clients'; checkpointers then go by it. */
+  readonly evaluate?: World["evaluate"];
+  /** Ends the run before its last round; see `patience`. */
+  readonly stopWhen?: (history: History) => boolean;
   /** Offered the global model after every round, with the federated loss and metrics. */
   readonly checkpointers?: readonly TorchModuleCheckpointer[];
   readonly observe?: (event: ServerEvent) => void;
@@ -113,7 +121,7 @@ async function serve(
   journal: RoundJournal,
   resumed: Durable | undefined,
 ): Promise<Outcome> {
-  const { observe, initialModel, checkpointers = [], signal, failpoint } = options;
+  const { observe, initialModel, checkpointers = [], signal, failpoint, evaluate } = options;
   const run = resumed?.run ?? randomUUID();
   let fleet = await openFleet(options, journal.openSink, run);
   // A timer, so that the stop takes its place among all other events.
@@ -149,6 +157,7 @@ async function serve(
       observe,
       ...(module && { module }),
       ...(failpoint && { failpoint }),
+      ...(evaluate && { evaluate }),
     };
     const finished = (await runEngine(plan, state, world)) === "finished";
     const { round, parameters, history } = durable;
@@ -177,17 +186,13 @@ function parametersOf(model: ServerOptions["initialModel"]): Parameters | undefi
   return model && "graph" in model ? model.parameters : model;
 }
 
-function planOf({
-  numRounds,
-  strategy,
-  seed = 0,
-  roundTimeoutMs,
-  rejoinTimeoutMs = 300_000,
-  restartSeconds = 10,
-}: ServerOptions): Plan {
+function planOf(options: ServerOptions): Plan {
+  const { numRounds, strategy, seed = 0, rejoinTimeoutMs = 300_000, restartSeconds = 10 } = options;
+  const { roundTimeoutMs, waitTimeoutMs, criterion, stopWhen, evaluate } = options;
   checkCount("numRounds", numRounds);
-  if (roundTimeoutMs !== undefined) checkPositive("roundTimeoutMs", roundTimeoutMs);
-  checkPositive("rejoinTimeoutMs", rejoinTimeoutMs);
+  for (const [name, ms] of Object.entries({ roundTimeoutMs, waitTimeoutMs, rejoinTimeoutMs })) {
+    if (ms !== undefined) checkPositive(name, ms);
+  }
   if (!Number.isSafeInteger(seed)) throw new FederationError("argument/invalid", `seed is a whole number, not ${seed}`);
   return {
     numRounds,
@@ -196,6 +201,10 @@ function planOf({
     rejoinTimeoutMs,
     restartSeconds,
     ...(roundTimeoutMs === undefined ? {} : { roundTimeoutMs }),
+    ...(waitTimeoutMs === undefined ? {} : { waitTimeoutMs }),
+    ...(criterion && { criterion }),
+    ...(stopWhen && { stopWhen }),
+    ...(evaluate && { measures: true }),
   };
 }
 

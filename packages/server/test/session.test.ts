@@ -6,6 +6,7 @@ import { expect } from "chai";
 import { float32 } from "@perennial-fl/core";
 import type { Connection, Parameters } from "@perennial-fl/core";
 import {
+  BestLossTorchModuleCheckpointer,
   LatestTorchModuleCheckpointer,
   directoryStorage,
   memoryStorage,
@@ -106,6 +107,29 @@ describe("a server's session", () => {
     const again = await run({ initialModel: module });
     expect(again.parameters).to.deep.equal(parameters);
     expect((await openRoundJournal(storage)).entries).to.deep.equal([]);
+  });
+
+  it("gives up with a code when too few clients come in time, and the run can be resumed", async () => {
+    const options = { strategy: fedAvg(), initialModel: module };
+    const failure = await run({ ...options, waitTimeoutMs: 1 }).catch((error: unknown) => error);
+    expect(failure).to.include({ code: "server/clients" });
+    expect(String(failure)).to.include("round 1 needs 2 clients, and only 1 came in time");
+    const { finished } = await run({ ...options, resume: "require" }, [[], []]);
+    expect(finished).to.equal(true);
+  });
+
+  it("measures every new model itself when it can, and checkpoints by that", async () => {
+    const best = new BestLossTorchModuleCheckpointer(stateDir, "best.onnx");
+    const { history } = await run({
+      initialModel: module,
+      checkpointers: [best],
+      evaluate: (parameters, round) => ({ loss: round, metrics: { tensors: parameters.length } }),
+    });
+    expect(history.map(({ central }) => central)).to.deep.equal([
+      { loss: 1, metrics: { tensors: 2 } },
+      { loss: 2, metrics: { tensors: 2 } },
+    ]);
+    expect((await best.loadCheckpoint()).metadata["perennial.round"]).to.equal("1");
   });
 
   it("keeps the journal when the state cannot be saved: until then it is all there is of the round", async () => {

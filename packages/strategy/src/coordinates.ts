@@ -2,19 +2,19 @@
 import { FederationError } from "@perennial-fl/core";
 import type { Tensor } from "@perennial-fl/core";
 import { numbersOf, tensorOf } from "./numbers.js";
-import type { Aggregate, Contribution } from "./strategy.js";
+import type { PlainAggregate, Contribution } from "./strategy.js";
 
 /**
  * The median of every coordinate, of two middle values their mean (Yin et al. 2018, arXiv 1803.01498).
  * Memory: one tensor of every client.
  */
-export const median: Aggregate = (contributions, current) => combineSorted(contributions, current, medianOf);
+export const median: PlainAggregate = (contributions, current) => combineSorted(contributions, current, medianOf);
 
 /**
  * The mean of every coordinate without its ⌊βn⌋ smallest and ⌊βn⌋ largest values (Yin et al. 2018).
  * `beta` is from 0 to below 0.5.
  */
-export function trimmedMean(beta: number): Aggregate {
+export function trimmedMean(beta: number): PlainAggregate {
   if (!(beta >= 0 && beta < 0.5)) {
     throw new FederationError("argument/invalid", `the trimmed share of each end is from 0 to below 0.5, not ${beta}`);
   }
@@ -26,7 +26,7 @@ export function trimmedMean(beta: number): Aggregate {
 }
 
 /** The mean of the `count` values of every coordinate that lie nearest to its median, as Bulyan's second step. */
-export function meanAroundMedian(count: number): Aggregate {
+export function meanAroundMedian(count: number): PlainAggregate {
   return (contributions, current) =>
     combineSorted(contributions, current, (sorted) => meanOf(nearestRun(sorted, medianOf(sorted), count)));
 }

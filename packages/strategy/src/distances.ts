@@ -4,14 +4,14 @@ import type { Parameters } from "@perennial-fl/core";
 import { meanAroundMedian } from "./coordinates.js";
 import { weightedMean } from "./mean.js";
 import { numbersOf } from "./numbers.js";
-import type { Aggregate, Contribution } from "./strategy.js";
+import type { PlainAggregate, Contribution } from "./strategy.js";
 
 /**
  * Krum: the update with the smallest sum of squared distances to its n − f − 2 nearest others, f of n clients being
  * malicious (Blanchard et al. 2017, arXiv 1703.02757). With `keep` > 0 it is Multi-Krum: the weighted mean of the
  * `keep` best. At least one neighbour is always looked at. Memory: one tensor of every client.
  */
-export function krum({ malicious, keep = 0 }: { readonly malicious: number; readonly keep?: number }): Aggregate {
+export function krum({ malicious, keep = 0 }: { readonly malicious: number; readonly keep?: number }): PlainAggregate {
   checkCount("malicious clients", malicious);
   checkCount("kept updates", keep);
   return (contributions, current) => {
@@ -27,7 +27,7 @@ export function krum({ malicious, keep = 0 }: { readonly malicious: number; read
  * Bulyan: θ = n − 2f updates by repeated Krum, then per coordinate the mean of the θ − 2f values nearest to their
  * median (El Mhamdi et al. 2018, arXiv 1802.07927). Needs n ≥ 4f + 3, else throws `strategy/failed`.
  */
-export function bulyan({ malicious }: { readonly malicious: number }): Aggregate {
+export function bulyan({ malicious }: { readonly malicious: number }): PlainAggregate {
   checkCount("malicious clients", malicious);
   return (contributions, current) => {
     const needed = 4 * malicious + 3;

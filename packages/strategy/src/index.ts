@@ -1,4 +1,6 @@
 // Federated strategies: who takes part, how updates combine, how the global model moves. Pure.
+export { advance } from "./advance.js";
+export type { Held } from "./advance.js";
 export { meanAroundMedian, median, trimmedMean } from "./coordinates.js";
 export { bulyan as bulyanAggregate, krum as krumAggregate } from "./distances.js";
 export { fairMean } from "./fairness.js";
@@ -26,4 +28,4 @@ export {
   strategies,
 } from "./strategies.js";
 export type { FedOptOptions, StrategyName, StrategyOptions } from "./strategies.js";
-export type { Aggregate, Contribution, Move, Select, Strategy } from "./strategy.js";
+export type { Aggregate, Contribution, Move, PlainAggregate, RoundContext, Select, Strategy } from "./strategy.js";

@@ -2,7 +2,7 @@
 import { FederationError, bytesOf, tensorFromBytes } from "@perennial-fl/core";
 import type { Tensor } from "@perennial-fl/core";
 import { numbersOf, tensorOf } from "./numbers.js";
-import type { Aggregate, Contribution } from "./strategy.js";
+import type { PlainAggregate, Contribution } from "./strategy.js";
 
 /**
  * ŵ = Σ nₖ wₖ / Σ nₖ (McMahan et al. 2017, arXiv 1602.05629). Sums raw integer weights times elements in float64 and
@@ -10,7 +10,7 @@ import type { Aggregate, Contribution } from "./strategy.js";
  * the cohort's order all the same. Integer and boolean tensors get the mean rounded to the nearest whole number.
  * Memory: one tensor in float64 and one of one client at a time.
  */
-export const weightedMean: Aggregate = (contributions, current) =>
+export const weightedMean: PlainAggregate = (contributions, current) =>
   current.map((header, index) => meanOfTensor(contributions, index, header));
 
 function meanOfTensor(contributions: readonly Contribution[], index: number, header: Tensor): Tensor {

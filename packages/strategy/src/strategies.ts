@@ -22,6 +22,8 @@ export interface StrategyOptions {
   readonly minEvaluateClients?: number;
   /** Default 2. */
   readonly minAvailableClients?: number;
+  /** Asks so many times more clients to train than are needed; who is last is surplus. Default 1. */
+  readonly overSelection?: number;
   /** Share of the cohort that must have answered for a round to count. Default: one client is enough. */
   readonly minCompletion?: number;
   /** What clients are told with a fit instruction. */
@@ -185,26 +187,17 @@ function strategy<State extends Saved>(
   move: Move<State>,
 ): Strategy<State> {
   const { fractionFit = 1, fractionEvaluate = 1, minFitClients = 2, minEvaluateClients = 2 } = options;
-  const { minAvailableClients = 2, minCompletion = 0, onFitConfig, onEvaluateConfig } = options;
-  const sizes = {
-    fractionFit,
-    fractionEvaluate,
-    minFitClients,
-    minEvaluateClients,
-    minAvailableClients,
-    minCompletion,
-  };
+  const { minAvailableClients = 2, minCompletion = 0, overSelection = 1, onFitConfig, onEvaluateConfig } = options;
+  const sizes = { fractionFit, fractionEvaluate, minFitClients, minEvaluateClients, minAvailableClients };
+  const all = { minAvailable: minAvailableClients };
   return {
-    plan: { strategy: name, ...rates, ...sizes },
-    selectFit: byFraction({ fraction: fractionFit, min: minFitClients, minAvailable: minAvailableClients }),
-    selectEvaluate: byFraction({
-      fraction: fractionEvaluate,
-      min: minEvaluateClients,
-      minAvailable: minAvailableClients,
-    }),
+    plan: { strategy: name, ...rates, ...sizes, minCompletion, overSelection },
+    selectFit: byFraction({ ...all, fraction: fractionFit, min: minFitClients, overSelection }),
+    selectEvaluate: byFraction({ ...all, fraction: fractionEvaluate, min: minEvaluateClients }),
     configure: (round: number, phase: Phase) =>
       (phase === "fit" ? onFitConfig?.(round) : onEvaluateConfig?.(round)) ?? {},
-    enough: (answered, asked) => answered >= 1 && answered >= minCompletion * asked,
+    // Of those who were needed, not of the spare ones.
+    enough: (answered, asked) => answered >= 1 && answered >= (minCompletion * asked) / overSelection,
     aggregate,
     move,
   };

@@ -20,6 +20,8 @@ export interface Select {
    * phase. `random` is derived from seed, round and phase, so the same clients give the same cohort.
    */
   choose(available: readonly ClientId[], random: Random): readonly ClientId[];
+  /** How many answers of a cohort of this size close the phase; the rest is surplus. Absent: all of them. */
+  readonly closesAt?: (cohortSize: number) => number;
 }
 
 /** One client's accepted update. */
@@ -35,12 +37,30 @@ export interface Contribution {
  * How updates combine. The contributions come in cohort order, never in order of arrival, and at least one comes.
  * Their tensors have the headers of the global model's and finite elements; read them one at a time.
  */
-export type Aggregate = (contributions: readonly Contribution[], current: Parameters) => Parameters;
+export type Aggregate = (
+  contributions: readonly Contribution[],
+  current: Parameters,
+  context: RoundContext,
+) => Parameters;
+
+/** An aggregate that needs nothing but the updates and the model. */
+export type PlainAggregate = (contributions: readonly Contribution[], current: Parameters) => Parameters;
+
+/** What else a round is about. */
+export interface RoundContext {
+  /** From 1. */
+  readonly round: number;
+  /** Derived from seed and round: the same after a restart. */
+  readonly random: Random;
+  /** The strategy's state before the round. */
+  readonly state: Saved;
+  readonly contributions: readonly Contribution[];
+}
 
 /** How the global model moves towards an aggregate. Its whole memory is the state it is given and gives back. */
 export interface Move<State extends Saved = Saved> {
   init(parameters: Parameters): State;
-  update(aggregate: Parameters, state: State, current: Parameters): readonly [Parameters, State];
+  update(aggregate: Parameters, state: State, current: Parameters, context: RoundContext): readonly [Parameters, State];
 }
 
 /** A federated strategy. It remembers nothing itself, so a resumed run goes on as if nothing had happened. */
@@ -50,7 +70,7 @@ export interface Strategy<State extends Saved = Saved> {
   readonly selectFit: Select;
   readonly selectEvaluate: Select;
   /** What clients are told with their instruction. */
-  configure(round: number, phase: Phase): Config;
+  configure(round: number, phase: Phase, state: Saved): Config;
   /** Whether so many answers out of so many asked make a round. If not, it is skipped and the model stays. */
   enough(answered: number, asked: number): boolean;
   readonly aggregate: Aggregate;

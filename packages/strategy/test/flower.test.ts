@@ -2,7 +2,9 @@
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { float32, memoryResult } from "@perennial-fl/core";
-import type { Parameters, Saved } from "@perennial-fl/core";
+import type { Parameters } from "@perennial-fl/core";
+import { advance } from "../src/index.js";
+import type { Held } from "../src/index.js";
 import { rows } from "./table.js";
 
 interface Goldens {
@@ -26,13 +28,13 @@ describe("over five rounds of the same updates", () => {
     it(`${name} agrees with Flower's to a relative difference of ${flower}`, () => {
       const method = strategy();
       const start = parameters(goldens.start);
-      let held: readonly [Parameters, Saved] = [start, method.move.init(start)];
+      let held: Held = { parameters: start, state: method.move.init(start) };
       for (const [r, sent] of goldens.updates.entries()) {
         const contributions = sent.map(({ arrays, numExamples }, k) => {
           return { client: `c${k}`, result: memoryResult(parameters(arrays)), numExamples, metrics: {} };
         });
-        held = method.move.update(method.aggregate(contributions, held[0]), held[1], held[0]);
-        for (const [t, tensor] of held[0].entries()) {
+        held = advance(method, contributions, held, { round: r + 1, seed: 1 });
+        for (const [t, tensor] of held.parameters.entries()) {
           for (const [i, expected] of (goldens.models[name]?.[r]?.[t] ?? []).entries()) {
             const difference = Math.abs((tensor.data[i] as number) - expected) / Math.max(1, Math.abs(expected));
             expect(difference, `round ${r + 1}, tensor ${t}, element ${i}`).to.be.at.most(flower);
@@ -49,7 +51,13 @@ describe("over five rounds of the same updates", () => {
       const contributions = sent.map(({ arrays, numExamples }, k) => {
         return { client: `c${k}`, result: memoryResult(parameters(arrays)), numExamples, metrics: {} };
       });
-      const model = method.aggregate(contributions, parameters(goldens.start));
+      const start = parameters(goldens.start);
+      const { parameters: model } = advance(
+        method,
+        contributions,
+        { parameters: start, state: null },
+        { round: r + 1, seed: 1 },
+      );
       for (const [t, tensor] of model.entries()) {
         for (const [i, expected] of (goldens.models["bulyan"]?.[r]?.[t] ?? []).entries()) {
           expect(tensor.data[i], `round ${r + 1}, tensor ${t}, element ${i}`).to.be.closeTo(expected, 1e-6);

@@ -2,17 +2,18 @@
 import { expect } from "chai";
 import { float32, memoryResult, permutation, random, sameTensor } from "@perennial-fl/core";
 import type { Parameters, Saved } from "@perennial-fl/core";
-import { fedAdam, fedAvg, strategies } from "../src/index.js";
+import { advance, fedAdam, fedAvg, strategies } from "../src/index.js";
 import type { Contribution, Strategy } from "../src/index.js";
 import { losses, rows, updates } from "./table.js";
 
-/** One round of a strategy, by hand of the test. */
+/** One round of a strategy. */
 function round(
   strategy: Strategy,
-  [model, state]: readonly [Parameters, Saved],
+  [parameters, state]: readonly [Parameters, Saved],
   contributions: readonly Contribution[],
 ) {
-  return strategy.move.update(strategy.aggregate(contributions, model), state, model);
+  const held = advance(strategy, contributions, { parameters, state }, { round: 1, seed: 1 });
+  return [held.parameters, held.state] as const;
 }
 
 const rounds = updates.map((clients) =>
@@ -33,7 +34,10 @@ for (const row of rows) {
       return [model, row.strategy().move.init(model)];
     };
     const play = (strategy: () => Strategy, from = start()) =>
-      rounds.reduce((held, contributions) => round(strategy(), held, contributions), from);
+      rounds.reduce<readonly [Parameters, Saved]>(
+        (held, contributions) => round(strategy(), held, contributions),
+        from,
+      );
 
     it("gives the numbers of its formula over two rounds", () => {
       const [model] = play(row.strategy);
@@ -53,7 +57,10 @@ for (const row of rows) {
         const shuffled = rounds.map((clients, r) =>
           Array.from(permutation(clients.length, random(r)), (k) => clients[k]!),
         );
-        const [again] = shuffled.reduce((held, contributions) => round(row.strategy(), held, contributions), start());
+        const [again] = shuffled.reduce<readonly [Parameters, Saved]>(
+          (held, contributions) => round(row.strategy(), held, contributions),
+          start(),
+        );
         for (const i of [0, 1]) expect(again[0]?.data[i]).to.be.closeTo(model[0]?.data[i] as number, 1e-6);
       });
 
@@ -118,6 +125,20 @@ describe("the choice of clients", () => {
     expect(selectFit.choose(clients, random(1))).to.deep.equal(selectFit.choose(clients, random(1)));
     const seen = new Set(Array.from({ length: 50 }, (_, i) => selectFit.choose(clients, random(i))).flat());
     expect([...seen].sort()).to.deep.equal(clients);
+  });
+
+  it("asks more clients than it needs when told to, and closes when as many as needed have answered", () => {
+    for (const needed of [1, 2, 7, 10]) {
+      const { selectFit } = fedAvg({ fractionFit: 0.01, minFitClients: needed, overSelection: 1.3 });
+      const cohort = selectFit.choose(
+        Array.from({ length: 100 }, (_, i) => `c${i}`),
+        random("over"),
+      );
+      expect(cohort).to.have.length(Math.ceil(needed * 1.3));
+      expect(selectFit.closesAt?.(cohort.length)).to.equal(needed);
+    }
+    expect(fedAvg().selectFit.closesAt?.(5)).to.equal(5);
+    expect(() => fedAvg({ overSelection: 0.5 })).to.throw("overSelection is a factor from 1, not 0.5");
   });
 
   it("refuses a fraction or a minimum that makes no sense", () => {

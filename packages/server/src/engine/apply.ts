@@ -35,6 +35,8 @@ export function apply(state: EngineState, event: EngineEvent): EngineState {
         ...state,
         open: { ...state.open, moved: { parameters: event.parameters, strategyState: event.strategyState } },
       };
+    case "measured":
+      return { ...state, open: { ...state.open, central: { loss: event.loss, metrics: event.metrics } } };
     case "checkpointed":
       return { ...state, open: { ...state.open, checkpointed: true } };
     case "committed":

@@ -3,7 +3,8 @@
 import type { ClientId, Failure, FleetEvent, Phase, RequestKey } from "@perennial-fl/core";
 import type { Plan } from "../plan.js";
 import { apply } from "./apply.js";
-import { deadlineTimer, decide, outstanding, sameQuestion } from "./decide.js";
+import { decide } from "./decide.js";
+import { available, clientsTimer, deadlineTimer, outstanding, sameQuestion } from "./progress.js";
 import type { Command, Durable, EngineEvent, EngineState, PhaseProgress, Step } from "./types.js";
 import { objection } from "./validate.js";
 
@@ -26,15 +27,16 @@ export function initialState(durable: Durable, attempt = 1): EngineState {
  */
 export function step(plan: Plan, before: EngineState, event: EngineEvent): Step {
   const state = apply(before, event);
-  const judged = judge(before, event);
+  const judged = judge(plan, before, event);
   // What this event makes durable changes what is known, so nothing else is decided until its fact arrives.
-  if (judged.some(({ type }) => type === "accept" || type === "drop")) return { state, commands: judged };
+  if (judged.some(({ type }) => type === "accept" || type === "drop" || type === "giveUp"))
+    return { state, commands: judged };
   const decided = decide(plan, state);
   return { state: decided.state, commands: [...judged, ...decided.commands] };
 }
 
 /** What an event itself calls for, whatever the round needs next. */
-function judge(state: EngineState, event: EngineEvent): Command[] {
+function judge(plan: Plan, state: EngineState, event: EngineEvent): Command[] {
   switch (event.type) {
     case "joined":
       return [{ type: "report", event: { type: "client-joined", client: event.client, identified: event.identified } }];
@@ -50,7 +52,7 @@ function judge(state: EngineState, event: EngineEvent): Command[] {
       return [drop(progress.key, event.client, "unreadable", event.message)];
     }
     case "elapsed":
-      return judgeDeadline(state, event.timer);
+      return [...judgeDeadline(state, event.timer), ...judgeWaiting(plan, state, event.timer)];
     case "opened":
       return [
         { type: "report", event: { type: openedEvent[event.key.phase], round: event.key.round, cohort: event.cohort } },
@@ -77,6 +79,13 @@ function judge(state: EngineState, event: EngineEvent): Command[] {
         type: "report",
         event: { type: "client-failed", round: event.key.round, phase: event.key.phase, ...failure },
       }));
+    case "measured":
+      return [
+        {
+          type: "report",
+          event: { type: "model-measured", round: state.durable.round + 1, loss: event.loss, metrics: event.metrics },
+        },
+      ];
     case "started":
     case "moved":
     case "checkpointed":
@@ -116,6 +125,14 @@ function judgeDeadline(state: EngineState, timer: string): Command[] {
     if (failures.length > 0) return [{ type: "drop", key: progress.key, failures }];
   }
   return [];
+}
+
+/** The wait for enough clients has its limit too; the run stays as it is and can be resumed. */
+function judgeWaiting(plan: Plan, state: EngineState, timer: string): Command[] {
+  const round = state.durable.round + 1;
+  const [free, needed] = [available(plan, state).length, plan.strategy.selectFit.minAvailable];
+  if (timer !== clientsTimer(round) || state.open.fit !== undefined || free >= needed) return [];
+  return [{ type: "giveUp", message: `round ${round} needs ${needed} clients, and only ${free} came in time` }];
 }
 
 function progressFor(state: EngineState, key: RequestKey | undefined): PhaseProgress | undefined {

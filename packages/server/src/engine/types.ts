@@ -46,9 +46,14 @@ export interface PhaseProgress {
 export interface OpenRound {
   readonly fit?: PhaseProgress;
   readonly moved?: { readonly parameters: Parameters; readonly strategyState: Saved };
+  /** What the server's own evaluation made of the moved model. Not journalled: it is measured again after a restart. */
+  readonly central?: Measured;
   readonly evaluate?: PhaseProgress;
   readonly checkpointed?: true;
 }
+
+/** The server's own evaluation of a model. */
+export type Measured = NonNullable<RoundRecord["central"]>;
 
 /** What the engine knows of a client's presence. None of it survives a restart, and none of it needs to. */
 export interface Presence {
@@ -90,6 +95,7 @@ export type Fact =
   | { readonly type: "accepted"; readonly key: RequestKey; readonly client: ClientId; readonly answer: Answer }
   | { readonly type: "dropped"; readonly key: RequestKey; readonly failures: readonly Failure[] }
   | { readonly type: "moved"; readonly parameters: Parameters; readonly strategyState: Saved }
+  | ({ readonly type: "measured" } & Measured)
   | { readonly type: "checkpointed" }
   | { readonly type: "committed"; readonly durable: Durable };
 
@@ -103,6 +109,7 @@ export type Command =
   | { readonly type: "accept"; readonly key: RequestKey; readonly client: ClientId; readonly answer: Answer }
   | { readonly type: "drop"; readonly key: RequestKey; readonly failures: readonly Failure[] }
   | { readonly type: "aggregate"; readonly round: number; readonly contributions: readonly Contribution[] }
+  | { readonly type: "measure"; readonly round: number; readonly parameters: Parameters }
   | {
       readonly type: "checkpoint";
       readonly round: number;
@@ -114,6 +121,8 @@ export type Command =
   | { readonly type: "send"; readonly client: ClientId; readonly instruction: Instruction }
   | { readonly type: "wait"; readonly timer: string; readonly ms: number }
   | { readonly type: "report"; readonly event: ServerEvent }
+  /** Too few clients came in time: the session fails with this message, and can be resumed. */
+  | { readonly type: "giveUp"; readonly message: string }
   | { readonly type: "finish" };
 
 export interface Step {

@@ -1,0 +1,82 @@
+// Closing a round: what is aggregated, offered to checkpointers, and committed.
+import type { ClientId } from "@perennial-fl/core";
+import { weightedMetrics } from "@perennial-fl/strategy";
+import type { Contribution } from "@perennial-fl/strategy";
+import type { PhaseRecord, RoundRecord } from "../history.js";
+import type { Plan } from "../plan.js";
+import { answers, countedFits, roster } from "./progress.js";
+import type { Answer, Command, Durable, EngineState, PhaseProgress } from "./types.js";
+
+/** Too few answers are as good as none: the model stays, and the round is skipped. */
+export function aggregate(plan: Plan, state: EngineState, fit: PhaseProgress): Command {
+  const counted = countedFits(plan, fit);
+  const contributions = counted.map(([client, { update, numExamples, metrics }]): Contribution => ({
+    client,
+    result: update,
+    numExamples,
+    metrics,
+  }));
+  return { type: "aggregate", round: state.durable.round + 1, contributions };
+}
+
+/** Has the server evaluate the new model itself. */
+export function measure(state: EngineState, moved: NonNullable<EngineState["open"]["moved"]>): Command {
+  return { type: "measure", round: state.durable.round + 1, parameters: moved.parameters };
+}
+
+export function checkpoint(plan: Plan, state: EngineState): Command {
+  const record = recordOf(plan, state);
+  // The server's own evaluation, where there is one, is the same from round to round; a cohort's is not.
+  const { loss, metrics } = record.central ?? { loss: record.loss, metrics: record.evaluate.metrics };
+  return {
+    type: "checkpoint",
+    round: record.round,
+    parameters: (state.open.moved ?? state.durable).parameters,
+    // Nobody evaluated: a checkpointer by score ignores NaN, the latest one saves all the same.
+    loss: loss ?? NaN,
+    metrics,
+  };
+}
+
+export function commit(plan: Plan, state: EngineState): Command {
+  const record = recordOf(plan, state);
+  const moved = state.open.moved ?? state.durable;
+  const durable: Durable = {
+    run: state.durable.run,
+    round: record.round,
+    parameters: moved.parameters,
+    strategyState: moved.strategyState,
+    history: [...state.durable.history, record],
+    roster: roster(state),
+  };
+  return { type: "commit", durable, record };
+}
+
+function recordOf(plan: Plan, state: EngineState): RoundRecord {
+  const { fit, evaluate } = state.open;
+  const fits = fit ? countedFits(plan, fit) : [];
+  const evaluations = evaluate ? answers(evaluate, "evaluate") : [];
+  const losses = weightedMetrics(evaluations.map(([, { loss, numExamples }]) => ({ numExamples, metrics: { loss } })));
+  return {
+    round: state.durable.round + 1,
+    outcome: fits.length > 0 ? "committed" : "skipped",
+    fit: phaseRecord(fit, fits),
+    evaluate: phaseRecord(evaluate, evaluations),
+    ...(losses["loss"] === undefined ? {} : { loss: losses["loss"] }),
+    ...(state.open.central && { central: state.open.central }),
+  };
+}
+
+function phaseRecord(progress: PhaseProgress | undefined, counted: readonly [ClientId, Answer][]): PhaseRecord {
+  const cohort = progress?.cohort ?? [];
+  return {
+    cohort,
+    answered: counted.map(([client]) => client),
+    failures: cohort.flatMap((client) => {
+      const outcome = progress?.outcomes.get(client);
+      return outcome?.type === "failed" ? [{ ...outcome.failure }] : [];
+    }),
+    numExamples: counted.reduce((sum, [, { numExamples }]) => sum + numExamples, 0),
+    metrics: weightedMetrics(counted.map(([, answer]) => answer)),
+  };
+}

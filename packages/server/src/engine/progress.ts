@@ -1,0 +1,61 @@
+// Questions about what is known: of a phase, of a run, of who is there. Nothing is decided here.
+import { sameKey } from "@perennial-fl/core";
+import type { ClientId, Phase, RequestKey } from "@perennial-fl/core";
+import type { Plan } from "../plan.js";
+import type { Answer, EngineState, PhaseProgress } from "./types.js";
+
+/** Whether the run has come to its end: by its count of rounds, or by the plan's own rule. */
+export function isFinished(plan: Plan, { durable }: EngineState): boolean {
+  return durable.round >= plan.numRounds || (plan.stopWhen?.(durable.history) ?? false);
+}
+
+export function isOver({ cohort, outcomes }: PhaseProgress): boolean {
+  return cohort.every((client) => outcomes.has(client));
+}
+
+/** The members of a cohort that have no outcome yet, in cohort order. */
+export function outstanding({ cohort, outcomes }: PhaseProgress): ClientId[] {
+  return cohort.filter((client) => !outcomes.has(client));
+}
+
+/** The answers that count, in cohort order. */
+export function answers<T extends Phase>(
+  progress: PhaseProgress,
+  phase: T,
+): [ClientId, Extract<Answer, { type: T }>][] {
+  return progress.cohort.flatMap((client) => {
+    const outcome = progress.outcomes.get(client);
+    return outcome?.type === phase ? [[client, outcome as Extract<Answer, { type: T }>]] : [];
+  });
+}
+
+/** The fit answers that make the round: all of them, or none if they are too few. */
+export function countedFits(plan: Plan, fit: PhaseProgress): ReturnType<typeof answers<"fit">> {
+  const fits = answers(fit, "fit");
+  return plan.strategy.enough(fits.length, fit.cohort.length) ? fits : [];
+}
+
+export function sameQuestion(progress: PhaseProgress | undefined, key: RequestKey | undefined): boolean {
+  return progress !== undefined && key !== undefined && sameKey(progress.key, key);
+}
+
+/** Clients that can be asked, by id: here or expected back, wanted, and free of an older question. */
+export function available(plan: Plan, state: EngineState): ClientId[] {
+  const wanted = plan.criterion ?? (() => true);
+  return [...state.clients].flatMap(([client, { asked }]) => (asked || !wanted(client) ? [] : [client])).sort();
+}
+
+/** Everyone with an id of their own, here or expected back. */
+export function roster(state: EngineState): ClientId[] {
+  return [...state.clients].flatMap(([client, { identified }]) => (identified ? [client] : [])).sort();
+}
+
+/** The timer that ends a phase. */
+export function deadlineTimer(key: RequestKey): string {
+  return `deadline:${key.phase}:${key.round}:${key.attempt}`;
+}
+
+/** The timer that ends the wait for enough clients to open a round. */
+export function clientsTimer(round: number): string {
+  return `clients:${round}`;
+}

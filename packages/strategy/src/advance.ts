@@ -1,0 +1,27 @@
+// One round of a strategy: from what came in to the next model and the next state.
+import { random } from "@perennial-fl/core";
+import type { Parameters, Saved } from "@perennial-fl/core";
+import type { Contribution, Strategy } from "./strategy.js";
+
+/** A model and what the strategy remembers with it. */
+export interface Held {
+  readonly parameters: Parameters;
+  readonly state: Saved;
+}
+
+/**
+ * Aggregates and moves. Pure: the same contributions in the same order, round and seed give the same bytes. Without a
+ * single contribution everything stays as it was.
+ */
+export function advance(
+  strategy: Strategy,
+  contributions: readonly Contribution[],
+  { parameters, state }: Held,
+  { round, seed }: { readonly round: number; readonly seed: number },
+): Held {
+  if (contributions.length === 0) return { parameters, state };
+  const context = { round, random: random(seed, "aggregate", round), state, contributions };
+  const aggregate = strategy.aggregate(contributions, parameters, context);
+  const [next, remembered] = strategy.move.update(aggregate, state, parameters, context);
+  return { parameters: next, state: remembered };
+}
