@@ -104,13 +104,16 @@ export class PerRoundStateCheckpointer {
 
   async #load(name: string): Promise<StateFile | undefined> {
     const current = await this.#read(name, "current");
-    if (typeof current === "object") {
+    // Read also when it is not needed: damage is found while there is a whole generation, and names that were swapped.
+    const previous = await this.#read(name, "previous");
+    if (typeof current === "object" && !isNewer(previous, current)) {
+      if (typeof previous === "string") this.#report(`${previous}; the generation after it is whole, and is used`);
       this.#last.set(name, current);
       return current;
     }
-    const previous = await this.#read(name, "previous");
     if (typeof previous === "object") {
-      const problem = current && (await this.#setAside(name, "current", current));
+      const old = typeof current === "object" ? `${this.#path(name)} is older than the one before it` : current;
+      const problem = old && (await this.#setAside(name, "current", old));
       this.#report(`${problem ?? `${this.#path(name)} is missing`}; the generation before it is used`);
       this.#last.set(name, previous);
       return previous;
@@ -144,4 +147,8 @@ export class PerRoundStateCheckpointer {
   #path(name: string): string {
     return join(this.checkpointDir, name);
   }
+}
+
+function isNewer(previous: StateFile | string | undefined, current: StateFile): boolean {
+  return typeof previous === "object" && previous.generation > current.generation;
 }

@@ -1,0 +1,98 @@
+// The power goes at every instant of a real server's run: started again, it ends with the same bytes, and asks nobody
+// again whose result it had accepted. CRASH_LIMIT as in crash.test.ts.
+import { nodeDisk } from "@perennial-fl/checkpointer";
+import type { Disk } from "@perennial-fl/checkpointer";
+import { startServer } from "@perennial-fl/server";
+import type { ServerEvent } from "@perennial-fl/server";
+import { expect } from "chai";
+import { serverOptions } from "../kill/federation.js";
+import { figure } from "../support/figures.js";
+import { scriptedFleet } from "../support/scripted-fleet.js";
+import { toyClients } from "../support/toy-clients.js";
+import type { Subject } from "./explore.js";
+import { explore } from "./explore.js";
+import { directory, memoryDisk } from "./memory-disk.js";
+
+const limit = Math.max(2, Number(process.env["CRASH_LIMIT"] ?? 32) >> 2);
+const rounds = 2;
+
+interface Life {
+  readonly accepted: readonly string[];
+  readonly asked: readonly string[];
+  readonly final: string | undefined;
+}
+
+/** One server over the disk, to the end of its plan. `acknowledge` is told how many results it has accepted. */
+async function serve(disk: Disk, acknowledge: (count: number) => void = () => undefined): Promise<Life> {
+  const accepted: string[] = [];
+  const asked: string[] = [];
+  let final: string | undefined;
+  const observe = (event: ServerEvent): void => {
+    if (event.type === "finished") final = event.parametersSha256;
+    if (event.type === "warning" || event.type === "checkpoint-failed") warned(event.message);
+    if (event.type !== "result-accepted") return;
+    accepted.push(`${event.round} ${event.phase} ${event.client}`);
+    acknowledge(accepted.length);
+  };
+  await onDisk(disk, () =>
+    startServer({
+      ...serverOptions(directory, rounds),
+      observe,
+      openFleet: (openSink) =>
+        scriptedFleet({
+          clients: toyClients(3),
+          openSink,
+          arrival: 1,
+          onAsked: (client, { round, phase }) => asked.push(`${round} ${phase} ${client}`),
+        }),
+    }),
+  );
+  return { accepted, asked, final };
+}
+
+/** The one warning that a power loss may cause: of the two renames of a save only the first has reached the disk. */
+function warned(message: string): void {
+  if (!message.includes("is missing; the generation before it is used")) throw new Error(message);
+}
+
+/** Puts `disk` in the place of the machine's own while `run` goes on: a server has no other way to its directory. */
+async function onDisk<T>(disk: Disk, run: () => Promise<T>): Promise<T> {
+  const own = { ...nodeDisk };
+  Object.assign(nodeDisk, disk);
+  try {
+    return await run();
+  } finally {
+    Object.assign(nodeDisk, own);
+  }
+}
+
+describe("when the power goes while a server runs", () => {
+  for (const names of ["ordered", "any"] as const) {
+    it(`it comes back with everything it had accepted, names reaching the disk in ${names === "any" ? "any selection" : "order"}`, async function () {
+      this.timeout(600_000);
+      const whole = await serve(memoryDisk());
+      let accepted: readonly string[] = [];
+      const server: Subject = {
+        name: "a server",
+        async write(disk, mark) {
+          accepted = (
+            await serve(disk, (step) => {
+              mark({ type: "acknowledged", step });
+            })
+          ).accepted;
+        },
+        async recover(disk, { acknowledged }) {
+          const life = await serve(disk);
+          const again = accepted.slice(0, acknowledged).filter((each) => life.asked.includes(each));
+          if (again.length > 0) throw new Error(`lost: asked again for ${again.join(", ")}`);
+          if (life.final !== whole.final) throw new Error(`ended with ${String(life.final)}`);
+        },
+      };
+      const { states, distinct, violations } = await explore(server, { names, limit, seed: "server", again: false });
+      figure("crash states", { states, recovered: distinct, violations: violations.length, flagged: 0 });
+      expect(violations.slice(0, 5)).to.deep.equal([]);
+      expect(accepted).to.have.length(rounds * 6);
+      expect(distinct).to.be.greaterThan(100);
+    });
+  }
+});
