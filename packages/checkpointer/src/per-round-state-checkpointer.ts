@@ -118,7 +118,7 @@ export class PerRoundStateCheckpointer {
       this.#last.set(name, previous);
       return previous;
     }
-    const problems = [current, previous].filter((each) => each !== undefined);
+    const problems = [current, previous].filter((each) => typeof each === "string");
     if (problems.length === 0) return undefined;
     // Nothing is set aside here: the next start must find the damage too, and not an empty directory.
     throw new FederationError(

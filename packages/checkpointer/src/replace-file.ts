@@ -49,7 +49,8 @@ export async function createTemporary(disk: Disk, directory: string, purpose: st
         await writeFully(file, bytes, position);
       } catch (error) {
         await discard();
-        throw ioError("writing", path, error);
+        // On a full disk the size is what a person must know.
+        throw ioError(`writing ${position + bytes.byteLength} bytes to`, path, error);
       }
       position += bytes.byteLength;
     },

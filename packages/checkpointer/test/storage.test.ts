@@ -169,7 +169,7 @@ describe("a directory's storage", () => {
     mkdirSync(join(directory, "real"));
     symlinkSync(join(directory, "real"), join(directory, "alias"));
     const lock = await directoryStorage(join(directory, "real")).lock();
-    await rejection(directoryStorage(join(directory, "alias", ".")).lock(), "storage/directory");
+    await rejection(directoryStorage(join(directory, "alias", ".")).lock(), "storage/locked");
     await rejection(directoryStorage(join(directory, "real", ".")).lock(), "storage/locked");
     await lock.release();
   });
