@@ -10,7 +10,7 @@ import {
 import { OnnxModule, linear, relu, sequential } from "@perennial-fl/module";
 import { startServer } from "@perennial-fl/server";
 import type { ServerEvent } from "@perennial-fl/server";
-import { fedAdam, fedAvg } from "@perennial-fl/strategy";
+import { fedAdam, fedAvg, withPrivacy } from "@perennial-fl/strategy";
 import type { Strategy } from "@perennial-fl/strategy";
 import { scriptedFleet } from "../support/scripted-fleet.js";
 import type { ScriptedClient } from "../support/scripted-fleet.js";
@@ -125,6 +125,16 @@ const essence = ({ final, best, bestScore, bestRound, latest, latestRound }: Res
 for (const [name, strategy] of [
   ["fedavg", () => fedAvg({ minAvailableClients: 5, fractionFit: 0.8 })],
   ["fedadam", () => fedAdam({ minAvailableClients: 5, fractionFit: 0.8 })],
+  [
+    "private fedadam",
+    () =>
+      withPrivacy(fedAdam({ minAvailableClients: 5, fractionFit: 0.8 }), {
+        noiseMultiplier: 1,
+        clippingNorm: 3,
+        population: 5,
+        adaptive: { countStddev: 2 },
+      }),
+  ],
 ] as const satisfies readonly (readonly [string, () => Strategy])[]) {
   describe(`resuming ${name}`, () => {
     let whole: Awaited<ReturnType<typeof untilDone>>;

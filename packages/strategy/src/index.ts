@@ -10,6 +10,11 @@ export { weightedMetrics } from "./metrics.js";
 export { adagradMove, adamMove, momentumMove, replace, yogiMove } from "./moves.js";
 export type { AdaptiveOptions, MomentState, MomentumOptions } from "./moves.js";
 export { numbersOf, tensorOf } from "./numbers.js";
+export { epsilonOf, renyiDivergence, renyiOrders, spend } from "./privacy/accountant.js";
+export type { Spending } from "./privacy/accountant.js";
+export { clipped, updateNorm } from "./privacy/clipping.js";
+export { multiplierForUpdates, privacySpent, withPrivacy } from "./privacy/private.js";
+export type { PrivacyOptions, PrivateState } from "./privacy/private.js";
 export { byFraction } from "./select.js";
 export type { FractionOptions } from "./select.js";
 export {
