@@ -1,10 +1,10 @@
 // The quickstart: a server and three clients train a small CNN on MNIST; with `--interrupt` they are killed and come back.
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { messageOf } from "@perennial-fl/core";
 import { serverView } from "perennial-fl";
-import { killChildren, perennialPath } from "./child.js";
+import { killChildren } from "./child.js";
 import { clientIds, finish, serverDirectory, startFederation } from "./federation.js";
 import type { ClientSaid, Observers, Plan } from "./federation.js";
 import { askedAgain, brokenPromises, interrupt } from "./interruption.js";
@@ -59,7 +59,6 @@ async function summarise(plan: Plan, digest: string): Promise<void> {
   const { accuracy, parametersSha256 } = await judge(serverDirectory(plan));
   if (parametersSha256 !== digest)
     throw new Error(`latest.onnx holds ${parametersSha256}, and the run ended with ${digest}`);
-  const command = relative(process.cwd(), perennialPath);
   say("");
   say(`accuracy ${(accuracy * 100).toFixed(2)} % of the global model on the 10,000 test images`);
   say(`parametersSha256 ${digest}`);
@@ -67,7 +66,7 @@ async function summarise(plan: Plan, digest: string): Promise<void> {
   for (const id of clientIds(plan))
     say(`                 ${join(plan.folder, id)}: local-best, local-latest, global-best, global-latest.onnx`);
   say(`took             ${((performance.now() - began) / 1000).toFixed(1)} s`);
-  say(`try next         node ${command} inspect ${serverDirectory(plan)}`);
+  say(`try next         npx perennial inspect ${serverDirectory(plan)}`);
 }
 
 async function demo(folder: string): Promise<number> {
