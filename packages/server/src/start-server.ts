@@ -11,7 +11,7 @@ import {
 import type { RoundJournal, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import type { OnnxModule } from "@perennial-fl/module";
 import type { Strategy } from "@perennial-fl/strategy";
-import { listen } from "@perennial-fl/transport";
+import { listen, listenStreaming } from "@perennial-fl/transport";
 import type { ListenOptions } from "@perennial-fl/transport";
 import type { Durable } from "./engine/types.js";
 import type { History } from "./history.js";
@@ -26,10 +26,17 @@ import type { World } from "./runner.js";
 import type { ServerEvent } from "./server-event.js";
 import { loadServerState, saveServerState } from "./server-state.js";
 
+const transports = { streaming: listenStreaming, grpc: listen } as const;
+
 export interface ServerOptions {
   /** `HOST:PORT`; port 0 takes a free one. Default `[::]:8080`, as Flower's. */
   readonly address?: string;
   readonly tls?: ListenOptions["tls"];
+  /**
+   * How Flower's wire is spoken: `streaming` (our own framing, in memory that does not grow with the clients) or `grpc`
+   * (grpc-js, which holds whole messages). Clients see no difference. Default `streaming`.
+   */
+  readonly transport?: keyof typeof transports;
   /** The run ends after so many rounds, counted from its beginning. */
   readonly numRounds: number;
   readonly strategy: Strategy;
@@ -221,8 +228,8 @@ function checkPositive(name: string, value: number): void {
 
 async function openFleet(options: ServerOptions, openSink: OpenSink, run: string): Promise<Fleet> {
   if (options.openFleet) return options.openFleet(openSink, run);
-  const { address = "[::]:8080", tls, observe } = options;
-  const fleet = await listen({
+  const { address = "[::]:8080", tls, observe, transport = "streaming" } = options;
+  const fleet = await transports[transport]({
     address,
     openSink,
     run,

@@ -2,6 +2,11 @@
 export { checkClientId } from "./client-id.js";
 export { connect } from "./grpc/connect.js";
 export { listen } from "./grpc/listen.js";
+export { HeldBytes } from "./http2/held-bytes.js";
+export { defaultLimits } from "./http2/limits.js";
+export type { StreamingLimits } from "./http2/limits.js";
+export { listenStreaming } from "./http2/listen.js";
+export type { ListenStreamingOptions } from "./http2/listen.js";
 export { inMemoryFleet } from "./memory.js";
 export type { InMemoryFleet, InMemoryOptions, ServedConnection } from "./memory.js";
 export { longestMessageBytes } from "./options.js";

@@ -5,7 +5,7 @@ import { carriedInstruction, carriedReply } from "./carried.js";
 import { anonymousId, checkClientId } from "./client-id.js";
 import { Inbox } from "./inbox.js";
 import { Roster } from "./roster.js";
-import type { ArrivedUpdate, Seat } from "./seat.js";
+import type { Seat } from "./seat.js";
 
 export interface InMemoryFleet {
   readonly fleet: Fleet;
@@ -63,13 +63,11 @@ export function inMemoryFleet({ openSink, run }: InMemoryOptions): InMemoryFleet
 /** Async, so that a reply that cannot be sent rejects as it does over the network. */
 async function deliver(reply: Reply<Parameters>, seat: Seat, inbox: Inbox): Promise<void> {
   if (inbox.lost !== undefined) throw inbox.lost;
-  const arrived = arrive(await Promise.resolve(carriedReply(reply)));
-  seat.answer(() => arrived);
+  const carried = await Promise.resolve(carriedReply(reply));
+  void seat.hear(async (openUpdate) =>
+    carried.type === "fit" || carried.type === "parameters"
+      ? { ...carried, update: await pour(carried.update, openUpdate(carried.type)) }
+      : carried,
+  );
   inbox.answered();
-}
-
-function arrive(reply: Reply<Parameters>): Reply<ArrivedUpdate> {
-  if (reply.type !== "fit" && reply.type !== "parameters") return reply;
-  const { update } = reply;
-  return { ...reply, update: (sink) => pour(update, sink) };
 }

@@ -26,8 +26,21 @@ export interface Link {
   end(ending: Ending): void;
 }
 
-/** An update that has arrived and is not yet at rest: writes itself into a sink and closes that. */
-export type ArrivedUpdate = (sink: UpdateSink) => Promise<StoredResult>;
+/** Opens the place for the update in an answer of this type; throws when no such answer was asked for. */
+export type OpenUpdate = (type: "fit" | "parameters") => UpdateSink;
+
+/** What a client turns out to have said. An answer that never came whole is `lost`: nobody is told of it. */
+export type Said =
+  Reply<StoredResult> | { readonly type: "disconnect"; readonly reason: string } | { readonly type: "lost" };
+
+/** What ends a connection: a client said something that nothing had asked for. */
+export class Violation extends Error {}
+
+/**
+ * A message that comes in: resolves when it is here and its update at rest, rejects when it cannot be read or stored.
+ * When it resolves or rejects, nothing writes to the sink any more.
+ */
+export type Arrival = (openUpdate: OpenUpdate) => Promise<Said>;
 
 /** Where a seat tells what happened, in order. */
 export interface SeatEvents {
@@ -35,6 +48,8 @@ export interface SeatEvents {
   heard(event: Extract<FleetEvent, { type: "replied" | "unreadable" }>): void;
   left(message: string): void;
 }
+
+type Answer = Reply<StoredResult>;
 
 /** What an answer answers. */
 type Question = Exclude<Instruction, { type: "reconnect" }>;
@@ -77,20 +92,13 @@ export class Seat {
     this.#link.send(this.#link.identified ? instruction : withoutKey(instruction));
   }
 
-  /** An answer came; `read` gives its meaning, or throws when it has none. */
-  answer(read: () => Reply<ArrivedUpdate>): void {
-    if (!this.#open) return;
+  /** The client says something, at once or over time; resolves when that has been told. Answers no question twice. */
+  hear(arrive: Arrival): Promise<void> {
+    if (!this.#open) return Promise.resolve();
     const question = this.#question;
     this.#question = undefined;
-    if (question === undefined) {
-      const message = "an answer came that nothing had asked for";
-      this.#then(() => {
-        this.#unreadable(message, {});
-      });
-      this.end({ reason: "violation", message });
-      return;
-    }
-    this.#then(() => this.#take(question, read));
+    this.#then(() => this.#take(question, arrive));
+    return this.#chain;
   }
 
   /** The client is gone, or says that it goes. */
@@ -115,33 +123,35 @@ export class Seat {
     return this.#chain;
   }
 
-  async #take(question: Question, read: () => Reply<ArrivedUpdate>): Promise<void> {
+  async #take(question: Question | undefined, arrive: Arrival): Promise<void> {
     const { client } = this.#link;
     const key = keyOf(question);
+    let sink: UpdateSink | undefined;
+    const check = (type: Answer["type"]): void => {
+      const problem = violationOf(question, type);
+      if (problem !== undefined) throw new Violation(problem);
+    };
+    const openUpdate: OpenUpdate = (type) => {
+      check(type);
+      return (sink = this.#openSink(client, key.key));
+    };
     try {
-      const reply = read();
-      if (reply.type !== question.type && reply.type !== "refused") {
-        const message = `a ${reply.type} answer came to a ${question.type} instruction`;
-        this.#unreadable(message, key);
-        this.end({ reason: "violation", message });
-        return;
+      const said = await arrive(openUpdate);
+      if (said.type !== "fit" && said.type !== "parameters") {
+        const unused = sink;
+        sink = undefined;
+        await unused?.abort(new Error(`the update came with a message that is ${said.type}`));
       }
-      this.#events.heard({ type: "replied", client, ...key, reply: await this.#store(reply, question) });
+      if (said.type === "disconnect") this.leave(`the client says that it leaves: ${said.reason}`);
+      if (said.type === "lost" || said.type === "disconnect") return;
+      check(said.type);
+      this.#events.heard({ type: "replied", client, ...key, reply: said });
     } catch (error) {
-      this.#unreadable(messageOf(error), key);
-    }
-  }
-
-  async #store(reply: Reply<ArrivedUpdate>, question: Question): Promise<Reply<StoredResult>> {
-    if (reply.type !== "fit" && reply.type !== "parameters") return reply;
-    const sink = this.#openSink(this.#link.client, keyOf(question).key);
-    try {
-      return { ...reply, update: await reply.update(sink) };
-    } catch (error) {
-      await sink.abort(error).catch((second: unknown) => {
-        throw new Error(`${messageOf(error)}; and the update could not be forgotten: ${messageOf(second)}`);
-      });
-      throw error;
+      this.#unreadable(await forget(sink, error), key);
+      // Also rubbish is more than a client may say that was asked nothing.
+      if (error instanceof Violation || question === undefined) {
+        this.end({ reason: "violation", message: messageOf(error) });
+      }
     }
   }
 
@@ -154,8 +164,25 @@ export class Seat {
   }
 }
 
-function keyOf(question: Question): Keyed {
-  return "key" in question ? { key: question.key } : {};
+function keyOf(question: Question | undefined): Keyed {
+  return question !== undefined && "key" in question ? { key: question.key } : {};
+}
+
+/** What is wrong with an answer of this type, if anything is. */
+function violationOf(question: Question | undefined, type: Answer["type"]): string | undefined {
+  if (question === undefined) return "an answer came that nothing had asked for";
+  if (type === question.type || type === "refused") return undefined;
+  return `a ${type} answer came to a ${question.type} instruction`;
+}
+
+/** Forgets what a sink holds of an update that failed; gives the whole story. */
+async function forget(sink: UpdateSink | undefined, error: unknown): Promise<string> {
+  try {
+    await sink?.abort(error);
+    return messageOf(error);
+  } catch (second) {
+    return `${messageOf(error)}; and the update could not be forgotten: ${messageOf(second)}`;
+  }
 }
 
 function withoutKey(instruction: Instruction): Instruction {

@@ -8,17 +8,10 @@ import { Inbox } from "../inbox.js";
 import type { ServedConnection } from "../memory.js";
 import { longestMessageBytes } from "../options.js";
 import type { ConnectOptions } from "../options.js";
+import { metadataNames, protocolVersion, systemReason } from "../peers.js";
 import { encodeDisconnect, encodeReply } from "../wire/client-message.js";
 import { decodeInstruction } from "../wire/server-message.js";
-import {
-  joinMethod,
-  metadataNames,
-  metadataOf,
-  protocolVersion,
-  sizeOptions,
-  systemReason,
-  valueIn,
-} from "./service.js";
+import { joinMethod, metadataOf, sizeOptions, valueIn } from "./service.js";
 
 /** HTTP/2's default of 64 KiB nearly halves the speed at which a model comes in. */
 const windowBytes = 2 ** 24;

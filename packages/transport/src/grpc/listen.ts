@@ -1,11 +1,12 @@
-// The server's side of Flower's protocol over grpc-js.
+// The server's side of Flower's protocol over grpc-js, which holds whole messages and copies them per client.
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { FederationError, messageOf } from "@perennial-fl/core";
 import { longestMessageBytes } from "../options.js";
 import type { ListenOptions, ListeningFleet } from "../options.js";
+import { systemReason } from "../peers.js";
 import { Roster } from "../roster.js";
 import { openCalls } from "./served-call.js";
-import { joinMethod, sizeOptions, systemReason } from "./service.js";
+import { joinMethod, sizeOptions } from "./service.js";
 
 /** Routers drop idle connections after 4 minutes; C-core peers answer pings but tolerate few of their own. */
 const keepaliveMs = 210_000;

@@ -1,16 +1,15 @@
 // One client's stream at the server: who it is, its messages into its seat, and instructions back.
 import { status } from "@grpc/grpc-js";
 import type { ServerDuplexStream } from "@grpc/grpc-js";
-import { FederationError, messageOf } from "@perennial-fl/core";
-import type { Instruction, Reply } from "@perennial-fl/core";
-import { anonymousId, checkClientId } from "../client-id.js";
+import { messageOf } from "@perennial-fl/core";
+import { anonymousId } from "../client-id.js";
+import { identityRefusal, metadataNames, statusOfEnding } from "../peers.js";
 import type { Roster } from "../roster.js";
-import type { ArrivedUpdate, Ending, Seat } from "../seat.js";
+import type { Seat } from "../seat.js";
 import { decodeClientMessage } from "../wire/client-message.js";
 import { pourParameters } from "../wire/parameters.js";
-import type { WireParameters } from "../wire/parameters.js";
-import { encodeInstruction } from "../wire/server-message.js";
-import { metadataNames, metadataOf, protocolVersion, valueIn } from "./service.js";
+import { checkLength, encodeInstruction } from "../wire/server-message.js";
+import { metadataOf, valueIn } from "./service.js";
 
 type Call = ServerDuplexStream<Buffer, Buffer>;
 
@@ -20,12 +19,6 @@ interface CallsOptions {
   readonly report: (error: unknown) => void;
   readonly run: string | undefined;
 }
-
-const statusOf = {
-  closing: status.UNAVAILABLE,
-  replaced: status.ABORTED,
-  violation: status.INVALID_ARGUMENT,
-} as const satisfies Record<Ending["reason"], status>;
 
 /** What to do with each call of `Join`. */
 export function openCalls(options: CallsOptions): { readonly serve: (call: Call) => void } {
@@ -48,7 +41,8 @@ export function openCalls(options: CallsOptions): { readonly serve: (call: Call)
 }
 
 function serveCall(call: Call, guard: (act: () => void) => void, options: CallsOptions): void {
-  const refusal = refusalOf(call);
+  const [id, version] = [metadataNames.client, metadataNames.protocol].map((name) => valueIn(call.metadata, name));
+  const refusal = identityRefusal(id, version);
   if (refusal !== undefined) {
     endCall(call, refusal.code, refusal.details);
     return;
@@ -74,23 +68,6 @@ function serveCall(call: Call, guard: (act: () => void) => void, options: CallsO
   });
 }
 
-/** Why a call is not served at all, if so. */
-function refusalOf({ metadata }: Call): { readonly code: status; readonly details: string } | undefined {
-  const id = valueIn(metadata, metadataNames.client);
-  if (id === undefined) return undefined;
-  const version = valueIn(metadata, metadataNames.protocol);
-  if (version !== protocolVersion) {
-    const details = `this server speaks version ${protocolVersion} of perennial-protocol, not ${version ?? "none"}`;
-    return { code: status.FAILED_PRECONDITION, details };
-  }
-  try {
-    checkClientId(id);
-    return undefined;
-  } catch (error) {
-    return { code: status.INVALID_ARGUMENT, details: messageOf(error) };
-  }
-}
-
 function takeSeat(call: Call, { roster, maxMessageBytes, run }: CallsOptions): Seat | undefined {
   const id = valueIn(call.metadata, metadataNames.client);
   // At once, so that a client knows that it is at a server of ours before the first instruction.
@@ -100,10 +77,12 @@ function takeSeat(call: Call, { roster, maxMessageBytes, run }: CallsOptions): S
       client: id ?? anonymousId(),
       identified: id !== undefined,
       send: (instruction) => {
-        call.write(encodeBelow(maxMessageBytes, instruction));
+        const message = encodeInstruction(instruction);
+        checkLength(instruction, message.byteLength, maxMessageBytes);
+        call.write(message);
       },
       end: ({ reason, message }) => {
-        endCall(call, statusOf[reason], message);
+        endCall(call, statusOfEnding[reason], message);
       },
     });
   } catch (error) {
@@ -113,39 +92,15 @@ function takeSeat(call: Call, { roster, maxMessageBytes, run }: CallsOptions): S
 }
 
 function hear(seat: Seat, bytes: Buffer): void {
-  let read: () => Reply<ArrivedUpdate>;
-  try {
+  void seat.hear(async (openUpdate) => {
     const message = decodeClientMessage(bytes);
-    if (message.type === "disconnect") {
-      seat.leave(`the client says that it leaves: ${message.reason}`);
-      return;
-    }
-    const reply = arrivedReply(message);
-    read = () => reply;
-  } catch (error) {
-    read = () => {
-      throw error;
-    };
-  }
-  seat.answer(read);
+    if (message.type !== "fit" && message.type !== "parameters") return message;
+    const sink = openUpdate(message.type);
+    const name = `${message.type === "fit" ? "fit_res" : "get_parameters_res"}.parameters`;
+    return { ...message, update: await pourParameters(message.update, name, sink) };
+  });
 }
 
-function arrivedReply(reply: Reply<WireParameters>): Reply<ArrivedUpdate> {
-  if (reply.type !== "fit" && reply.type !== "parameters") return reply;
-  const { type, update } = reply;
-  const name = `${type === "fit" ? "fit_res" : "get_parameters_res"}.parameters`;
-  return { ...reply, update: (sink) => pourParameters(update, name, sink) };
-}
-
-function encodeBelow(maxMessageBytes: number, instruction: Instruction): Buffer {
-  const message = encodeInstruction(instruction);
-  if (message.byteLength <= maxMessageBytes) return message;
-  throw new FederationError(
-    "wire/too-large",
-    `a ${instruction.type} instruction has ${message.byteLength} bytes, more than the ${maxMessageBytes} of a message`,
-  );
-}
-
-function endCall(call: Call, code: status, details: string): void {
+function endCall(call: Call, code: number, details: string): void {
   if (!call.cancelled) call.emit("error", { code, details });
 }

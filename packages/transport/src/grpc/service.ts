@@ -25,16 +25,6 @@ export const joinMethod: BytesMethod = (() => {
   };
 })();
 
-/** The version of what our own peers add to Flower's protocol. */
-export const protocolVersion = "1";
-
-/** Names of call metadata between our own peers. Flower's peers send none and ignore ours. */
-export const metadataNames = {
-  client: "perennial-client",
-  protocol: "perennial-protocol",
-  run: "perennial-run",
-} as const;
-
 export function metadataOf(entries: Readonly<Record<string, string>>): Metadata {
   const metadata = new Metadata();
   for (const [name, value] of Object.entries(entries)) metadata.set(name, value);
@@ -50,9 +40,4 @@ export function valueIn(metadata: Metadata, name: string): string | undefined {
 /** Both sides refuse a longer message at its first bytes; sending is limited by our own check, which can name it. */
 export function sizeOptions(maxMessageBytes: number): ChannelOptions {
   return { "grpc.max_receive_message_length": maxMessageBytes, "grpc.max_send_message_length": -1 };
-}
-
-/** What the system said, out of grpc-js's account of everything that it has tried; without that, the account. */
-export function systemReason(account: string): string {
-  return /\b(?:connect|listen|getaddrinfo) E[A-Z]+\b/.exec(account)?.[0] ?? account;
 }

@@ -1,7 +1,7 @@
 // flwr.proto.ClientMessage: replies on the wire.
-import type { Config, Parameters, Reply } from "@perennial-fl/core";
+import type { FederationError, Parameters, Reply } from "@perennial-fl/core";
 import { carriedCount } from "../carried.js";
-import { encodeParameters, noParameters, readParameters } from "./parameters.js";
+import { encodeParameters, readParameters } from "./parameters.js";
 import type { WireParameters } from "./parameters.js";
 import { bytesIn, fieldsOf, floatIn, malformed, safeIntegerIn, textIn, uint64In } from "./protobuf-reader.js";
 import type { Field } from "./protobuf-reader.js";
@@ -12,7 +12,7 @@ import { ScalarsReader, encodeScalars } from "./scalars.js";
 /** The members of the oneof, by their field numbers. */
 const numbers = { disconnect: 1, properties: 2, parameters: 3, fit: 4, evaluate: 5 } as const;
 const answers = ["properties", "parameters", "fit", "evaluate"] as const;
-type Answer = (typeof answers)[number];
+export type Answer = (typeof answers)[number];
 
 const names = {
   properties: "get_properties_res",
@@ -78,18 +78,54 @@ function countField(numExamples: number): Pieces {
  */
 export function decodeClientMessage(message: Uint8Array): ClientMessage {
   let said: ClientMessage | undefined;
-  for (const field of fieldsOf(message, "ClientMessage")) said = memberOf(field) ?? said;
-  if (said === undefined) throw malformed("ClientMessage", "holds no answer");
+  for (const field of fieldsOf(message, "ClientMessage")) {
+    const member = memberOf(field.number);
+    if (member === undefined) continue;
+    if (said !== undefined) throw moreThanOneAnswer();
+    const bytes = bytesIn(field, nameOfMember(member));
+    said = member === "disconnect" ? readDisconnect(bytes) : readAnswer(member, bytes);
+  }
+  if (said === undefined) throw noAnswer();
   return said;
 }
 
-function memberOf(field: Field): ClientMessage | undefined {
-  if (field.number === numbers.disconnect) return readDisconnect(bytesIn(field, "disconnect_res"));
-  const type = answers.find((candidate) => numbers[candidate] === field.number);
-  return type === undefined ? undefined : readAnswer(type, bytesIn(field, names[type]));
+/** The member of the oneof that a field of a ClientMessage is, if it is one. */
+export function memberOf(fieldNumber: number): Answer | "disconnect" | undefined {
+  return (["disconnect", ...answers] as const).find((member) => numbers[member] === fieldNumber);
 }
 
-function readDisconnect(message: Uint8Array): ClientMessage {
+/** The member's name in the .proto file. */
+export function nameOfMember(member: Answer | "disconnect"): string {
+  return member === "disconnect" ? "disconnect_res" : names[member];
+}
+
+/** The fields of an answer that {@link AnswerReader} reads. */
+const smallFields: Readonly<Record<Answer, readonly number[]>> = {
+  properties: [1, 2],
+  parameters: [1],
+  fit: [1, 3, 4],
+  evaluate: [1, 2, 3, 4],
+};
+
+/** Whether a field of an answer is one that {@link AnswerReader} reads; others than these and tensors are unknown. */
+export function isSmallField(type: Answer, fieldNumber: number): boolean {
+  return smallFields[type].includes(fieldNumber);
+}
+
+/** Whether a field of an answer holds its tensors; everything else in an answer is small. */
+export function holdsParameters(type: Answer, fieldNumber: number): type is "fit" | "parameters" {
+  return (type === "fit" || type === "parameters") && fieldNumber === 2;
+}
+
+export function noAnswer(): FederationError {
+  return malformed("ClientMessage", "holds no answer");
+}
+
+export function moreThanOneAnswer(): FederationError {
+  return malformed("ClientMessage", "holds more than one answer");
+}
+
+export function readDisconnect(message: Uint8Array): ClientMessage & { readonly type: "disconnect" } {
   let reason = 0n;
   for (const field of fieldsOf(message, "disconnect_res")) {
     if (field.number === 1) reason = uint64In(field, "disconnect_res.reason");
@@ -97,45 +133,64 @@ function readDisconnect(message: Uint8Array): ClientMessage {
   return { type: "disconnect", reason: reasons[Number(reason)] ?? `reason ${reason}` };
 }
 
-/** Everything that an answer of any type may hold. */
-interface Parts {
-  readonly refused: string | undefined;
-  readonly update: WireParameters;
-  readonly loss: number;
-  readonly numExamples: number;
-  readonly scalars: Config;
-}
-
 function readAnswer(type: Answer, message: Uint8Array): Reply<WireParameters> {
-  const { refused, update, loss, numExamples, scalars } = readParts(type, message);
-  if (refused !== undefined) return { type: "refused", message: refused };
-  switch (type) {
-    case "properties":
-      return { type, properties: scalars };
-    case "parameters":
-      return { type, update };
-    case "fit":
-      return { type, update, numExamples, metrics: scalars };
-    case "evaluate":
-      return { type, loss, numExamples, metrics: scalars };
+  const reader = new AnswerReader(type);
+  const files: Uint8Array[] = [];
+  let tensorType = "";
+  for (const field of fieldsOf(message, names[type])) {
+    if (holdsParameters(type, field.number)) {
+      const name = `${names[type]}.parameters`;
+      const part = readParameters(bytesIn(field, name), name);
+      files.push(...part.files);
+      tensorType = part.tensorType || tensorType;
+    } else reader.read(field);
   }
+  return reader.reply({ files, tensorType });
 }
 
-function readParts(type: Answer, message: Uint8Array): Parts {
-  const name = names[type];
-  const scalars = new ScalarsReader(type === "properties" ? `${name}.properties` : `${name}.metrics`);
-  let refused: string | undefined;
-  let update = noParameters;
-  let loss = 0;
-  let numExamples = 0;
-  for (const field of fieldsOf(message, name)) {
-    if (field.number === 1) refused = readStatus(bytesIn(field, `${name}.status`), `${name}.status`);
-    else if (field.number === 3 && type !== "properties") numExamples = safeIntegerIn(field, `${name}.num_examples`);
-    else if (field.number === (type === "properties" ? 2 : 4)) scalars.read(field);
-    else if (field.number === 2 && type === "evaluate") loss = floatIn(field, `${name}.loss`);
-    else if (field.number === 2) update = readParameters(bytesIn(field, `${name}.parameters`), `${name}.parameters`);
+/** Reads an answer field by field, all but its tensors. */
+export class AnswerReader {
+  readonly #type: Answer;
+  readonly #scalars: ScalarsReader;
+  #refused: string | undefined;
+  #loss = 0;
+  #numExamples = 0;
+
+  constructor(type: Answer) {
+    this.#type = type;
+    this.#scalars = new ScalarsReader(type === "properties" ? `${names[type]}.properties` : `${names[type]}.metrics`);
   }
-  return { refused, update, loss, numExamples, scalars: scalars.scalars };
+
+  /** Whether the fields so far say that there is no answer: then tensors, if any come, mean nothing. */
+  get refused(): boolean {
+    return this.#refused !== undefined;
+  }
+
+  read(field: Field): void {
+    const type = this.#type;
+    const name = names[type];
+    if (!isSmallField(type, field.number)) return;
+    if (field.number === 1) this.#refused = readStatus(bytesIn(field, `${name}.status`), `${name}.status`);
+    else if (field.number === 3) this.#numExamples = safeIntegerIn(field, `${name}.num_examples`);
+    else if (field.number === (type === "properties" ? 2 : 4)) this.#scalars.read(field);
+    else this.#loss = floatIn(field, `${name}.loss`);
+  }
+
+  /** The whole answer, with its tensors held in whatever way. */
+  reply<Update>(update: Update): Reply<Update> {
+    if (this.#refused !== undefined) return { type: "refused", message: this.#refused };
+    const { scalars } = this.#scalars;
+    switch (this.#type) {
+      case "properties":
+        return { type: "properties", properties: scalars };
+      case "parameters":
+        return { type: "parameters", update };
+      case "fit":
+        return { type: "fit", update, numExamples: this.#numExamples, metrics: scalars };
+      case "evaluate":
+        return { type: "evaluate", loss: this.#loss, numExamples: this.#numExamples, metrics: scalars };
+    }
+  }
 }
 
 /** Why a client refuses, or nothing when it does not. */

@@ -31,12 +31,17 @@ const descrOfDType = new Map([...dtypeOfDescr].map(([descr, dtype]) => [dtype, d
  * is no number.
  */
 export function readNpyHeader(file: Uint8Array, name: string): TensorSpan {
-  const { text, offset } = headerText(file, name);
+  return spanOfNpy(file, file.byteLength, name);
+}
+
+/** The same for a file of `fileBytes` of which only the beginning is here, as far as {@link npyElementsOffset} says. */
+export function spanOfNpy(beginning: Uint8Array, fileBytes: number, name: string): TensorSpan {
+  const { text, offset } = headerText(beginning, fileBytes, name);
   const { descr, fortranOrder, shape } = parseHeader(text, name);
   const dtype = parseDescr(descr, name);
   // The product of a forged shape exceeds what a number holds, so it is a bigint; nothing has been allocated yet.
   const expected = shape.reduce((product, length) => product * length, BigInt(elementSize(dtype)));
-  const length = file.byteLength - offset;
+  const length = fileBytes - offset;
   if (expected !== BigInt(length)) {
     throw malformed(name, `has ${length} bytes of elements, and ${dtype}[${shape.join(", ")}] has ${expected}`);
   }
@@ -82,10 +87,13 @@ export function encodeNpy(tensor: Tensor): readonly [header: Uint8Array, element
   return [header, bytesOf(tensor)];
 }
 
-/** The header's dictionary, and where the elements begin. */
-function headerText(file: Uint8Array, name: string): { text: string; offset: number } {
-  const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
-  if (bytes.byteLength < 12 || bytes.toString("latin1", 0, 6) !== "\x93NUMPY") {
+/** The shortest beginning of an .npy file that says how long its header is. */
+export const npyPrologueBytes = 12;
+
+/** Where the elements of a file of `fileBytes` begin, given its first {@link npyPrologueBytes} bytes. Throws as {@link readNpyHeader}. */
+export function npyElementsOffset(prologue: Uint8Array, fileBytes: number, name: string): number {
+  const bytes = Buffer.from(prologue.buffer, prologue.byteOffset, prologue.byteLength);
+  if (bytes.byteLength < npyPrologueBytes || bytes.toString("latin1", 0, 6) !== "\x93NUMPY") {
     throw malformed(name, `is not an .npy file: it begins with ${bytes.toString("hex", 0, 6) || "nothing"}`);
   }
   const [major, minor] = [bytes.readUInt8(6), bytes.readUInt8(7)];
@@ -99,8 +107,16 @@ function headerText(file: Uint8Array, name: string): { text: string; offset: num
   const length = major === 1 ? bytes.readUInt16LE(8) : bytes.readUInt32LE(8);
   if (length > longestHeader)
     throw malformed(name, `has an .npy header of ${length} bytes; at most ${longestHeader} are read`);
-  if (start + length > bytes.byteLength) throw malformed(name, "ends within its .npy header");
-  return { text: bytes.toString(major === 3 ? "utf8" : "latin1", start, start + length), offset: start + length };
+  if (start + length > fileBytes) throw malformed(name, "ends within its .npy header");
+  return start + length;
+}
+
+/** The header's dictionary, and where the elements begin. */
+function headerText(file: Uint8Array, fileBytes: number, name: string): { text: string; offset: number } {
+  const offset = npyElementsOffset(file, fileBytes, name);
+  const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
+  const major = bytes.readUInt8(6);
+  return { text: bytes.toString(major === 3 ? "utf8" : "latin1", major === 1 ? 10 : 12, offset), offset };
 }
 
 interface Header {

@@ -9,7 +9,7 @@ import type { Pieces } from "./protobuf-writer.js";
 const tensorType = "numpy.ndarray";
 
 /** More than any model has. */
-const mostTensors = 100_000;
+export const mostTensors = 100_000;
 
 /** Elements are checked and handed on this many bytes at a time; a multiple of every element's size. */
 const chunkBytes = 2 ** 20;
@@ -42,7 +42,7 @@ export function readParameters(message: Uint8Array, name: string): WireParameter
 
 /** The tensors of a received message: views of it where order and alignment allow. */
 export function decodeParameters(received: WireParameters, name: string): Parameters {
-  checkType(received, name);
+  checkTensorType(received.files.length, received.tensorType, name);
   return received.files.map((file, index) => decodeNpy(file, `${name}.tensors[${index}]`));
 }
 
@@ -51,7 +51,7 @@ export function decodeParameters(received: WireParameters, name: string): Parame
  * on the way. Every header is checked before the first byte is written.
  */
 export async function pourParameters(received: WireParameters, name: string, sink: UpdateSink): Promise<StoredResult> {
-  checkType(received, name);
+  checkTensorType(received.files.length, received.tensorType, name);
   const spans = received.files.map((file, index) => readNpyHeader(file, `${name}.tensors[${index}]`));
   const stored: TensorSpan[] = [];
   let offset = 0;
@@ -81,13 +81,13 @@ async function pourElements(span: TensorSpan, elements: Uint8Array, sink: Update
 }
 
 /** Some elements of a tensor in the order in which they lie. */
-function flatTensor({ dtype, bigEndian = false }: TensorSpan, bytes: Uint8Array): Tensor {
+export function flatTensor({ dtype, bigEndian = false }: TensorSpan, bytes: Uint8Array): Tensor {
   const shape = [bytes.byteLength / elementSize(dtype)];
   return tensorFromSpan({ dtype, shape, offset: 0, byteLength: bytes.byteLength, bigEndian }, bytes);
 }
 
 /** The C-order index of the element that lies at `position`. */
-function rowMajorIndex(position: number, { shape, fortranOrder }: TensorSpan): number {
+export function rowMajorIndex(position: number, { shape, fortranOrder }: TensorSpan): number {
   if (fortranOrder !== true) return position;
   let rest = position;
   const index = shape.map((length) => {
@@ -98,8 +98,9 @@ function rowMajorIndex(position: number, { shape, fortranOrder }: TensorSpan): n
   return index.reduce((flat, along, axis) => flat * (shape[axis] as number) + along, 0);
 }
 
-function checkType({ files, tensorType: type }: WireParameters, name: string): void {
-  if (type === tensorType || files.length === 0) return;
+/** Throws `wire/unsupported` for tensors that are not numpy's. */
+export function checkTensorType(tensors: number, type: string, name: string): void {
+  if (type === tensorType || tensors === 0) return;
   throw new FederationError(
     "wire/unsupported",
     `${name} has the tensor_type ${JSON.stringify(type.slice(0, 100))}; only ${tensorType} is read`,

@@ -2,7 +2,7 @@
 import { FederationError } from "@perennial-fl/core";
 
 /** protobuf's wire types that proto3 uses. */
-type WireType = "varint" | "fixed64" | "bytes" | "fixed32";
+export type WireType = "varint" | "fixed64" | "bytes" | "fixed32";
 const wireTypes: readonly (WireType | undefined)[] = ["varint", "fixed64", "bytes", undefined, undefined, "fixed32"];
 
 /** One field as it stands in a message: its number and its raw value. */
@@ -39,11 +39,7 @@ export function* fieldsOf(message: Uint8Array, name: string): Generator<Field, v
     throw malformed(name, "has an integer of more than 10 bytes");
   };
   while (at < message.byteLength) {
-    const tag = varint();
-    const number = Number(tag >> 3n);
-    const wireType = wireTypes[Number(tag & 7n)];
-    if (wireType === undefined || number === 0 || number >= 2 ** 29)
-      throw malformed(name, `has a field with the tag ${tag}`);
+    const { number, wireType } = tagOf(varint(), name);
     if (wireType === "varint") yield { number, wireType, value: varint() };
     else
       yield {
@@ -54,7 +50,16 @@ export function* fieldsOf(message: Uint8Array, name: string): Generator<Field, v
   }
 }
 
-function lengthOf(varint: bigint): number {
+/** What a tag says: the number of the field after it, and the type of its value. */
+export function tagOf(tag: bigint, name: string): { readonly number: number; readonly wireType: WireType } {
+  const number = Number(tag >> 3n);
+  const wireType = wireTypes[Number(tag & 7n)];
+  if (wireType !== undefined && number > 0 && number < 2 ** 29) return { number, wireType };
+  throw malformed(name, `has a field with the tag ${tag}`);
+}
+
+/** The length that precedes bytes. */
+export function lengthOf(varint: bigint): number {
   // Beyond any message: `take` then says that the message ends too early.
   return varint > 2n ** 53n ? Number.MAX_SAFE_INTEGER : Number(varint);
 }

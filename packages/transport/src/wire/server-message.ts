@@ -4,7 +4,7 @@ import type { Config, Instruction, Parameters } from "@perennial-fl/core";
 import { decodeParameters, encodeParameters, noParameters, readParameters } from "./parameters.js";
 import { bytesIn, fieldsOf, malformed, safeIntegerIn } from "./protobuf-reader.js";
 import type { Field } from "./protobuf-reader.js";
-import { bytesField, join, lengthOfPieces, varintField } from "./protobuf-writer.js";
+import { bytesField, join, varintField } from "./protobuf-writer.js";
 import type { Pieces } from "./protobuf-writer.js";
 import { splitKey, withKey } from "./request-key.js";
 import { ScalarsReader, encodeScalars } from "./scalars.js";
@@ -12,59 +12,68 @@ import { ScalarsReader, encodeScalars } from "./scalars.js";
 /** The members of the oneof, by their field numbers. */
 const numbers = { reconnect: 1, properties: 2, parameters: 3, fit: 4, evaluate: 5 } as const;
 
-/** The message of an instruction that was encoded last, by the identity of its parameters. */
-const encoded = new WeakMap<Parameters, EncodedModel>();
+/** The pieces of parameters, by their identity: headers, and views of the tensors' own memory. */
+const encodedParameters = new WeakMap<Parameters, Pieces>();
 
-interface EncodedModel {
-  readonly message: Buffer;
-  readonly type: "fit" | "evaluate";
-  readonly config: Buffer;
-  /** The part of `message` that is the parameters. */
-  readonly parameters: Buffer;
-}
+/** The whole message that was joined last for some parameters. */
+const joined = new WeakMap<Parameters, { readonly head: Buffer; readonly config: Buffer; readonly message: Buffer }>();
 
 /**
- * The bytes of an instruction. The same `parameters` array is encoded once, and while type and configuration stay the
- * same too, the very same buffer is returned. Throws `argument/invalid` for a configuration that cannot travel.
+ * The bytes of an instruction in one buffer. The same `parameters` array is encoded once, and while type and
+ * configuration stay the same too, the very same buffer is returned. Throws `argument/invalid` for a configuration that
+ * cannot travel.
  */
 export function encodeInstruction(instruction: Instruction): Buffer {
+  const pieces = encodeInstructionPieces(instruction);
+  if (!("parameters" in instruction)) return join(pieces);
+  const { parameters } = instruction;
+  // All that can differ between two messages with the same parameters: the tags and lengths before, the map after.
+  const head = join(pieces.slice(0, 4));
+  const config = pieces.at(-1) as Buffer;
+  const last = joined.get(parameters);
+  if (last?.head.equals(head) === true && last.config.equals(config)) return last.message;
+  const message = join(pieces);
+  joined.set(parameters, { head, config, message });
+  return message;
+}
+
+/** The same bytes as pieces, in which the parameters are views of the tensors' own memory: nothing large is copied. */
+export function encodeInstructionPieces(instruction: Instruction): Pieces {
   switch (instruction.type) {
     case "reconnect": {
       const seconds = instruction.seconds === 0 ? [] : varintField(1, wholeSeconds(instruction.seconds));
-      return join(bytesField(numbers.reconnect, seconds));
+      return bytesField(numbers.reconnect, seconds);
     }
     case "properties":
     case "parameters":
-      return join(bytesField(numbers[instruction.type], encodeScalars(1, withKey(instruction.config, undefined))));
+      return bytesField(numbers[instruction.type], encodeScalars(1, withKey(instruction.config, undefined)));
     case "fit":
-    case "evaluate":
-      return encodeModel(instruction);
+    case "evaluate": {
+      const { type, parameters, key } = instruction;
+      const config = join(encodeScalars(2, withKey(instruction.config, key)));
+      return bytesField(numbers[type], [...bytesField(1, piecesOf(parameters)), config]);
+    }
   }
+}
+
+function piecesOf(parameters: Parameters): Pieces {
+  const known = encodedParameters.get(parameters);
+  if (known !== undefined) return known;
+  const pieces = encodeParameters(parameters);
+  encodedParameters.set(parameters, pieces);
+  return pieces;
+}
+
+/** Throws `wire/too-large` for an instruction of more bytes than a message may have. */
+export function checkLength({ type }: Instruction, bytes: number, maxMessageBytes: number): void {
+  if (bytes <= maxMessageBytes) return;
+  const size = `${bytes} bytes, more than the ${maxMessageBytes} of a message`;
+  throw new FederationError("wire/too-large", `a ${type} instruction has ${size}`);
 }
 
 function wholeSeconds(seconds: number): bigint {
   if (Number.isSafeInteger(seconds) && seconds >= 0) return BigInt(seconds);
   throw new FederationError("argument/invalid", `a client reconnects after whole seconds from 0, not ${seconds}`);
-}
-
-function encodeModel({
-  type,
-  key,
-  parameters,
-  config: scalars,
-}: Extract<Instruction, { type: "fit" | "evaluate" }>): Buffer {
-  const config = join(encodeScalars(2, withKey(scalars, key)));
-  const last = encoded.get(parameters);
-  if (last?.type === type && last.config.equals(config)) return last.message;
-  const inner = bytesField(1, last === undefined ? encodeParameters(parameters) : [last.parameters]);
-  const pieces: Pieces = bytesField(numbers[type], [...inner, config]);
-  const message = join(pieces);
-  // What precedes the parameters are the tags and lengths: two of them, in front of what follows.
-  const end = message.byteLength - config.byteLength;
-  const length = lengthOfPieces(inner.slice(2));
-  const made = { message, type, config, parameters: message.subarray(end - length, end) };
-  encoded.set(parameters, made);
-  return message;
 }
 
 /**

@@ -1,0 +1,203 @@
+// One call of Join: a client's stream, its seat, and messages both ways.
+import { constants } from "node:http2";
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { messageOf } from "@perennial-fl/core";
+import type { Instruction } from "@perennial-fl/core";
+import { anonymousId } from "../client-id.js";
+import { metadataNames, statusCodes, statusOfEnding } from "../peers.js";
+import type { CallStatus } from "../peers.js";
+import type { Roster } from "../roster.js";
+import { Violation } from "../seat.js";
+import type { Arrival, Seat } from "../seat.js";
+import { Timers } from "../timers.js";
+import { lengthOfPieces } from "../wire/protobuf-writer.js";
+import { checkLength, encodeInstructionPieces } from "../wire/server-message.js";
+import { ByteSource, Interrupted } from "./byte-source.js";
+import { readOpening, responseHeaders, trailersOf } from "./call-headers.js";
+import { nextLength } from "./frames.js";
+import type { HeldBytes } from "./held-bytes.js";
+import type { StreamingLimits } from "./limits.js";
+import { MessageStream } from "./message-stream.js";
+import { Outgoing } from "./outgoing.js";
+import { arrivalOf } from "./receive.js";
+import type { Uploads } from "./uploads.js";
+
+/** What all calls of a server share. */
+export interface Service {
+  readonly roster: Roster;
+  readonly uploads: Uploads;
+  readonly held: HeldBytes;
+  readonly limits: StreamingLimits;
+  readonly maxMessageBytes: number;
+  readonly run: string | undefined;
+  readonly report: (error: unknown) => void;
+}
+
+/** Serves a call, or refuses it. Whatever a client sends ends at most its own call. */
+export function serveCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, service: Service): void {
+  // An error of the stream is its end, and "close" comes after it.
+  stream.on("error", () => undefined);
+  const opening = readOpening(headers);
+  if (opening.type === "refused") {
+    stream.respond(opening.headers, { endStream: true });
+    stream.close(constants.NGHTTP2_NO_ERROR);
+    return;
+  }
+  const { id, timeoutMs } = opening;
+  const known = id !== undefined && service.run !== undefined;
+  stream.respond(responseHeaders(known ? { [metadataNames.run]: service.run } : {}), { waitForTrailers: true });
+  const call = new Call(stream, service, timeoutMs);
+  call.serve(id).catch((error: unknown) => {
+    service.report(error);
+    call.end({ code: statusCodes.INTERNAL, details: "the server failed" });
+  });
+}
+
+class Call {
+  readonly #stream: ServerHttp2Stream;
+  readonly #service: Service;
+  readonly #source: ByteSource;
+  readonly #outgoing: Outgoing;
+  readonly #timers = new Timers();
+  #status: CallStatus | undefined;
+
+  constructor(stream: ServerHttp2Stream, service: Service, timeoutMs: number | undefined) {
+    const { limits, held } = service;
+    this.#stream = stream;
+    this.#service = service;
+    const stalled = (): void => {
+      this.end({ code: statusCodes.DEADLINE_EXCEEDED, details: "the client stalled in the middle of a message" });
+    };
+    this.#source = new ByteSource(stream, held, limits.stallMs, stalled);
+    this.#outgoing = new Outgoing(stream, limits, () => {
+      // Half a message is on its way, and no trailers can follow that.
+      stream.close(constants.NGHTTP2_CANCEL);
+    });
+    stream.on("wantTrailers", () => {
+      this.#sendTrailers();
+    });
+    stream.on("close", () => {
+      this.#timers.close();
+    });
+    if (timeoutMs !== undefined) {
+      this.#timers.start("deadline", timeoutMs, () => {
+        this.end({ code: statusCodes.DEADLINE_EXCEEDED, details: "the call's grpc-timeout has passed" });
+      });
+    }
+  }
+
+  /** From taking a seat to the end of what the client has to say. */
+  async serve(id: string | undefined): Promise<void> {
+    const seat = this.#takeSeat(id);
+    if (seat === undefined) return;
+    try {
+      await this.#listen(seat);
+    } catch (error) {
+      seat.leave("the connection was lost");
+      if (!(error instanceof Interrupted)) throw error;
+      this.end({ code: statusCodes.INTERNAL, details: "the client ended its stream in the middle of a message" });
+    } finally {
+      this.#source.drop();
+    }
+  }
+
+  /** Ends the call for the server's part, after what has been sent to the client. */
+  end(status: CallStatus): void {
+    if (this.#status !== undefined) return;
+    this.#status = status;
+    if (this.#stream.destroyed) return;
+    this.#timers.start("farewell", this.#service.limits.farewellMs, () => {
+      this.#stream.close(constants.NGHTTP2_CANCEL);
+    });
+    void this.#outgoing.gone().then(() => this.#stream.end());
+  }
+
+  #takeSeat(id: string | undefined): Seat | undefined {
+    try {
+      return this.#service.roster.join({
+        client: id ?? anonymousId(),
+        identified: id !== undefined,
+        send: (instruction) => {
+          this.#send(instruction);
+        },
+        end: ({ reason, message }) => {
+          this.end({ code: statusOfEnding[reason], details: message });
+        },
+      });
+    } catch (error) {
+      this.end({ code: statusCodes.UNAVAILABLE, details: messageOf(error) });
+      return undefined;
+    }
+  }
+
+  #send(instruction: Instruction): void {
+    const pieces = encodeInstructionPieces(instruction);
+    checkLength(instruction, lengthOfPieces(pieces), this.#service.maxMessageBytes);
+    this.#outgoing.send(pieces);
+  }
+
+  /** Hears message after message; the next is not looked at before the last is at rest. */
+  async #listen(seat: Seat): Promise<void> {
+    const { maxMessageBytes } = this.#service;
+    for (;;) {
+      const length = await nextLength(this.#source, maxMessageBytes);
+      if (length === undefined) break;
+      if (typeof length === "object") {
+        seat.leave(length.details);
+        this.end(length);
+        return;
+      }
+      await seat.hear((openUpdate) => this.#receive(length, openUpdate));
+      this.#source.messageEnds();
+      if (this.#status !== undefined) break;
+    }
+    const how = this.#source.ended ? "the client closed the connection" : "the connection was lost";
+    seat.leave(this.#status?.details ?? how);
+    // Only now, so that the replies before it are at rest when the client reads that its stream has ended.
+    await seat.settled();
+    this.end({ code: statusCodes.OK, details: "" });
+  }
+
+  /** One message. One that cannot be read or stored is passed over, so that the client can be asked again. */
+  async #receive(length: number, openUpdate: Parameters<Arrival>[0]): ReturnType<Arrival> {
+    const { uploads, limits } = this.#service;
+    const place = await uploads.enter(length);
+    const message = new MessageStream(this.#source, length, "ClientMessage", limits.scalarsBytes);
+    const restore = this.#widen(length);
+    try {
+      return await arrivalOf(message, place)(openUpdate);
+    } catch (error) {
+      if (error instanceof Interrupted) return { type: "lost" };
+      if (!(error instanceof Violation)) await message.skipTo(length).catch(() => undefined);
+      throw error;
+    } finally {
+      place.leave();
+      restore();
+    }
+  }
+
+  /** Lets more of a long message arrive before it is read. Clients that are not being read get by with little. */
+  #widen(length: number): () => void {
+    const { windowBytes, smallMessageBytes } = this.#service.limits;
+    if (length <= smallMessageBytes) return () => undefined;
+    const grant = (initialWindowSize: number): void => {
+      const { session } = this.#stream;
+      if (session !== undefined && !session.destroyed && !session.closed) session.settings({ initialWindowSize });
+    };
+    grant(windowBytes);
+    return () => {
+      grant(smallMessageBytes);
+    };
+  }
+
+  #sendTrailers(): void {
+    const stream = this.#stream;
+    if (stream.destroyed || stream.closed) return;
+    stream.sendTrailers(trailersOf(this.#status ?? { code: statusCodes.OK, details: "" }));
+    // The client may still be sending what nobody will read; it must first see the trailers.
+    if (!this.#source.ended)
+      setImmediate(() => {
+        stream.close(constants.NGHTTP2_NO_ERROR);
+      });
+  }
+}

@@ -1,0 +1,83 @@
+// Messages on their way to one client: in order, and no faster than it takes them.
+import type { ServerHttp2Stream } from "node:http2";
+import { lengthOfPieces } from "../wire/protobuf-writer.js";
+import type { Pieces } from "../wire/protobuf-writer.js";
+import { frameHeader } from "./frames.js";
+import { leastBytesPerMs } from "./limits.js";
+import type { StreamingLimits } from "./limits.js";
+
+/** Shorter pieces are copied together; each write costs more than that. */
+const shortBytes = 2 ** 14;
+
+/** Writes messages one after the other; the next bytes go when the ones before have gone. */
+export class Outgoing {
+  readonly #stream: ServerHttp2Stream;
+  readonly #limits: StreamingLimits;
+  readonly #stalled: () => void;
+  #sent: Promise<void> = Promise.resolve();
+
+  /** `stalled` is called when the client takes nothing for too long. */
+  constructor(stream: ServerHttp2Stream, limits: StreamingLimits, stalled: () => void) {
+    this.#stream = stream;
+    this.#limits = limits;
+    this.#stalled = stalled;
+  }
+
+  send(pieces: Pieces): void {
+    const message = [frameHeader(lengthOfPieces(pieces)), ...pieces];
+    this.#sent = this.#sent.then(() => this.#write(message));
+  }
+
+  /** Resolves when everything has gone, or never will. */
+  gone(): Promise<void> {
+    return this.#sent;
+  }
+
+  async #write(message: Pieces): Promise<void> {
+    for (const bytes of paced(message, this.#limits.sendBytes)) {
+      // A model that is written at once would be held once per client, and over TLS encrypted in advance.
+      if (!(await this.#take(bytes))) return;
+    }
+  }
+
+  /** Whether the client has taken the bytes. */
+  #take(bytes: Uint8Array): Promise<boolean> {
+    const stream = this.#stream;
+    if (stream.destroyed || stream.writableEnded) return Promise.resolve(false);
+    const timer = setTimeout(this.#stalled, this.#limits.stallMs + bytes.byteLength / leastBytesPerMs);
+    return new Promise((resolve) => {
+      const settle = (taken: boolean): void => {
+        clearTimeout(timer);
+        stream.off("close", lost);
+        resolve(taken);
+      };
+      const lost = (): void => {
+        settle(false);
+      };
+      stream.once("close", lost);
+      stream.write(bytes, (error) => {
+        settle(error === null || error === undefined);
+      });
+    });
+  }
+}
+
+/** The same bytes in runs of at most `most`: long pieces as views of themselves, short ones together. */
+export function* paced(pieces: Pieces, most: number): Generator<Uint8Array, void, undefined> {
+  let short: Uint8Array[] = [];
+  let shortLength = 0;
+  for (const piece of pieces) {
+    if (shortLength + piece.byteLength > shortBytes && shortLength > 0) {
+      yield Buffer.concat(short);
+      short = [];
+      shortLength = 0;
+    }
+    if (piece.byteLength > shortBytes) {
+      for (let at = 0; at < piece.byteLength; at += most) yield piece.subarray(at, at + most);
+    } else {
+      short.push(piece);
+      shortLength += piece.byteLength;
+    }
+  }
+  if (shortLength > 0) yield Buffer.concat(short);
+}
