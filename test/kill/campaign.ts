@@ -8,7 +8,7 @@ import type { ServerEvent } from "@perennial-fl/server";
 import { freePort } from "../support/free-port.js";
 import { temporaryDirectory } from "../support/temporary.js";
 import type { ClientTask } from "./client-program.js";
-import { inspect, isAcknowledgement } from "./evidence.js";
+import { inspect, isAcknowledgement, isAlarming } from "./evidence.js";
 import type { Acknowledged } from "./evidence.js";
 import { checkpointDigests, clientIds } from "./federation.js";
 import type { Digests } from "./federation.js";
@@ -150,7 +150,8 @@ function repeated(id: string, said: readonly ClientLine[], answered: Set<number>
   for (const line of said) {
     if (line.type === "answered" && line.question === "fit" && line.key) answered.add(line.key.round);
     if (line.type === "trained" && answered.has(line.round)) wrong.push(`${id} trained again for round ${line.round}`);
-    if (line.type === "warning" || line.type === "failed") wrong.push(`${id}: ${line.message}`);
+    const bad = line.type === "failed" || (line.type === "warning" && isAlarming(line.message));
+    if (bad) wrong.push(`${id}: ${line.message}`);
   }
   return wrong;
 }
@@ -162,7 +163,8 @@ function note(tally: Tally, said: readonly ServerEvent[]): void {
       if (before !== undefined) tally.wrong.push(`round ${event.round} was committed twice`);
       tally.committed.set(event.round, event.parametersSha256);
     }
-    if (event.type === "client-failed" || event.type === "warning" || event.type === "checkpoint-failed") {
+    const failed = event.type === "client-failed" || event.type === "checkpoint-failed";
+    if (failed || (event.type === "warning" && isAlarming(event.message))) {
       tally.wrong.push(`the server: ${event.message}`);
     }
   }

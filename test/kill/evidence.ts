@@ -22,6 +22,14 @@ export function isAcknowledgement(event: ServerEvent): event is Acknowledged {
 }
 
 /**
+ * Whether a warning tells of something that no kill may cause. A kill between the two renames of a save, which nobody
+ * had been told of, leaves the generation before it: that is said, and is as it should be.
+ */
+export function isAlarming(message: string): boolean {
+  return !message.endsWith("is missing; the generation before it is used");
+}
+
+/**
  * What is wrong in the directory, in words; nothing when it holds all that was acknowledged. Looks with the real
  * recovery code at a copy, so that looking heals nothing.
  */
@@ -29,7 +37,11 @@ export async function inspect(stateDir: string, acknowledged: readonly Acknowled
   const copy = copyOf(stateDir);
   try {
     const wrong: string[] = [];
-    const states = new PerRoundStateCheckpointer(copy, { report: (message) => wrong.push(message) });
+    const states = new PerRoundStateCheckpointer(copy, {
+      report: (message) => {
+        if (isAlarming(message)) wrong.push(message);
+      },
+    });
     await checkpointDigests(copy);
     const saved = await loadServerState(states);
     if (saved === undefined) return [...wrong, ...acknowledged.map(({ type }) => `${type}, and there is no state`)];
