@@ -9,7 +9,12 @@ const patterns = process.argv.slice(2);
 const files = await glob(
   patterns.length > 0
     ? patterns
-    : ["packages/*/dist/test/**/*.test.js", "examples/*/dist/test/**/*.test.js", "test/dist/**/*.test.js"],
+    : [
+        "packages/*/dist/test/**/*.test.js",
+        "examples/*/dist/test/**/*.test.js",
+        "test/dist/**/*.test.js",
+        "bench/dist/test/**/*.test.js",
+      ],
 );
 const mocha = new Mocha({
   timeout: 60_000,
