@@ -7,6 +7,8 @@ import { openTrainer } from "@perennial-fl/trainer";
 import type { Dataset, Evaluated, Trainer, TrainerOptions } from "@perennial-fl/trainer";
 import type { Client, ClientContext, EvaluateResult, FitResult } from "./client.js";
 import { checkPaths, offer } from "./module-checkpoints.js";
+import { localParameters, merge, sharedParameters } from "./partial-exchange.js";
+import type { KeepLocal } from "./partial-exchange.js";
 
 export interface ModuleClientOptions {
   readonly module: OnnxModule;
@@ -27,6 +29,11 @@ export interface ModuleClientOptions {
   readonly postAggregation?: readonly TorchModuleCheckpointer[];
   /** `reset` (default): momentum begins anew every round, as local training in FedAvg does. `keep`: it goes on. */
   readonly optimizerState?: "keep" | "reset";
+  /**
+   * Parameters that stay with this client and are part of its durable state (FedBN, FedPer). The others travel, so the
+   * server begins with {@link sharedParameters}. Default: all travel.
+   */
+  readonly keepLocal?: KeepLocal;
   /** Default 1: more give other sums, and runs that are no longer equal to the bit. */
   readonly threads?: number;
 }
@@ -36,6 +43,8 @@ type Memory = {
   /** Rounds trained so far; counts for servers that do not say the round. */
   readonly fits: number;
   readonly optimizer: Saved;
+  /** The parameters that stay here, in the module's order. */
+  readonly local: Parameters;
 };
 
 /**
@@ -45,12 +54,15 @@ type Memory = {
  */
 export async function moduleClient(options: ModuleClientOptions): Promise<Client> {
   const { module, loss, optimizer, test, threads = 1, preAggregation = [], postAggregation = [] } = options;
+  const keepLocal = options.keepLocal ?? (() => false);
   checkPaths([...preAggregation, ...postAggregation]);
   if (test === undefined && preAggregation.length + postAggregation.length > 0) {
     throw new FederationError("argument/invalid", "module checkpointers need a loss to judge by: give `test` data");
   }
   const trainer = await openTrainer({ module, loss, optimizer, threads });
-  let memory: Memory = { fits: 0, optimizer: null };
+  let memory: Memory = { fits: 0, optimizer: null, local: localParameters(module, keepLocal) };
+  const received = (parameters: Parameters) =>
+    module.withParameters(merge(module, parameters, memory.local, keepLocal));
 
   async function judge(parameters: Parameters, signal: AbortSignal): Promise<Evaluated> {
     if (test === undefined) {
@@ -60,8 +72,8 @@ export async function moduleClient(options: ModuleClientOptions): Promise<Client
   }
 
   async function fit(parameters: Parameters, config: Config, context: ClientContext): Promise<FitResult> {
-    const received = module.withParameters(parameters);
-    const trained = await trainLocally(trainer, received.parameters, config, context, options, memory);
+    const whole = received(parameters);
+    const trained = await trainLocally(trainer, whole.parameters, config, context, options, memory);
     if (preAggregation.length > 0) {
       const local = await judge(trained.parameters, context.signal);
       const offered = {
@@ -71,21 +83,29 @@ export async function moduleClient(options: ModuleClientOptions): Promise<Client
       };
       await offer(preAggregation, offered, context);
     }
-    memory = { fits: memory.fits + 1, optimizer: options.optimizerState === "keep" ? trained.state : null };
+    memory = {
+      fits: memory.fits + 1,
+      optimizer: options.optimizerState === "keep" ? trained.state : null,
+      local: localParameters(module, keepLocal, trained.parameters),
+    };
     const { numExamples } = trained;
-    return { parameters: trained.parameters, numExamples, metrics: { loss: float(trained.loss) } };
+    return {
+      parameters: sharedParameters(module, keepLocal, trained.parameters),
+      numExamples,
+      metrics: { loss: float(trained.loss) },
+    };
   }
 
   async function evaluate(parameters: Parameters, _config: Config, context: ClientContext): Promise<EvaluateResult> {
-    const received = module.withParameters(parameters);
-    const judged = await judge(received.parameters, context.signal);
+    const whole = received(parameters);
+    const judged = await judge(whole.parameters, context.signal);
     const metrics = metricsOf(judged);
-    await offer(postAggregation, { module: received, loss: judged.loss, metrics }, context);
+    await offer(postAggregation, { module: whole, loss: judged.loss, metrics }, context);
     return { loss: judged.loss, numExamples: judged.numExamples, metrics };
   }
 
   return {
-    getParameters: () => module.parameters,
+    getParameters: () => sharedParameters(module, keepLocal),
     fit,
     evaluate,
     save: (): SavedState => memory,
