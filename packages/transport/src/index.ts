@@ -1,4 +1,4 @@
-// The Flower wire protocol over gRPC, and the same behaviour in memory.
+// The Flower wire protocol over gRPC, by our own framing or grpc-js, and the same behaviour in memory.
 export { checkClientId } from "./client-id.js";
 export { connect } from "./grpc/connect.js";
 export { listen } from "./grpc/listen.js";

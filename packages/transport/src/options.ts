@@ -10,7 +10,10 @@ export interface ListenOptions {
   readonly openSink: OpenSink;
   /** Told to clients that said who they are. */
   readonly run?: string;
-  /** PEM files; `ca` makes client certificates necessary. Without `tls` nothing is encrypted. */
+  /**
+   * PEM files: the server's certificate and its key; `ca` holds the authorities that complete its chain. Clients are not
+   * asked for certificates. Without `tls` nothing is encrypted.
+   */
   readonly tls?: { readonly ca?: Uint8Array; readonly cert: Uint8Array; readonly key: Uint8Array };
   /** A longer message is refused before it is received. Default {@link longestMessageBytes}. */
   readonly maxMessageBytes?: number;

@@ -95,7 +95,7 @@ class Call {
     } catch (error) {
       seat.leave("the connection was lost");
       if (!(error instanceof Interrupted)) throw error;
-      this.end({ code: statusCodes.INTERNAL, details: "the client ended its stream in the middle of a message" });
+      this.#breakOff();
     } finally {
       this.#source.drop();
     }
@@ -167,13 +167,22 @@ class Call {
     try {
       return await arrivalOf(message, place)(openUpdate);
     } catch (error) {
-      if (error instanceof Interrupted) return { type: "lost" };
+      if (error instanceof Interrupted) {
+        this.#breakOff();
+        return { type: "lost" };
+      }
       if (!(error instanceof Violation)) await message.skipTo(length).catch(() => undefined);
       throw error;
     } finally {
       place.leave();
       restore();
     }
+  }
+
+  /** The client has ended its stream in the middle of a message; one whose connection is lost is told nothing. */
+  #breakOff(): void {
+    if (!this.#source.ended) return;
+    this.end({ code: statusCodes.INTERNAL, details: "the client ended its stream in the middle of a message" });
   }
 
   /** Lets more of a long message arrive before it is read. Clients that are not being read get by with little. */
