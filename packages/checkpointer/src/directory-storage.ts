@@ -73,8 +73,8 @@ export function directoryStorage(directory: string, options: { readonly disk?: D
       }
       return lock;
     },
-    replace: (name, bytes, { keepPrevious = false } = {}) =>
-      asynchronously(() => replaceFile(disk, location, checkName(name), bytes, keepPrevious)),
+    replace: (name, contents, { keepPrevious = false } = {}) =>
+      asynchronously(() => replaceFile(disk, location, checkName(name), contents, keepPrevious)),
     read: (name, generation = "current") =>
       asynchronously(async () => {
         const bytes = await readWhole(disk, join(location, fileOf(name, generation)));

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { FederationError } from "@perennial-fl/core";
 import { sameBytes } from "./directory-log.js";
 import { shortBlob } from "./directory-storage.js";
+import { joined } from "./joined.js";
 import { blobName, checkName, corruptName, isBlobName, previousName } from "./names.js";
 import type { BlobReader, BlobWriter, Generation, Storage, StorageLog } from "./storage.js";
 
@@ -32,10 +33,10 @@ export function memoryStorage(): Storage {
         },
       });
     },
-    replace: promised((name, bytes, { keepPrevious = false } = {}) => {
+    replace: promised((name, contents, { keepPrevious = false } = {}) => {
       const current = files.get(checkName(name));
       if (keepPrevious && current !== undefined) files.set(previousName(name), current);
-      files.set(name, bytes.slice());
+      files.set(name, joined(contents));
     }),
     read: promised((name, generation = "current") => files.get(fileOf(name, generation))?.slice()),
     setAside: promised((name, generation = "current") => {

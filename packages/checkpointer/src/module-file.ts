@@ -4,6 +4,7 @@ import type { Parameters, Tensor } from "@perennial-fl/core";
 import { FederationError, messageOf, tensorFromBytes } from "@perennial-fl/core";
 import { OnnxModule } from "@perennial-fl/module";
 import type { FileTensor } from "./safetensors.js";
+import { joined } from "./joined.js";
 import { digestKey, noDigest, readSafetensors, writeSafetensors } from "./safetensors.js";
 import { checkSchema } from "./state-file.js";
 
@@ -51,7 +52,9 @@ export function encodeModule(module: OnnxModule, score: ModuleScore, format: Mod
   };
   if (format === "safetensors") {
     const tensors = module.parameterNames.map((name, i): [string, Tensor] => [name, module.parameters[i] as Tensor]);
-    return writeSafetensors(new Map(tensors), { ...module.metadata, ...metadata, [digestKey]: noDigest }).bytes;
+    return joined(
+      writeSafetensors(new Map(tensors), { ...module.metadata, ...metadata, [digestKey]: noDigest }).pieces,
+    );
   }
   const bytes = module.withMetadata({ ...metadata, [digestKey]: noDigest }).toBytes();
   const at = digestPosition(bytes, noDigest);

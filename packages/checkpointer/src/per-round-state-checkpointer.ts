@@ -74,10 +74,10 @@ export class PerRoundStateCheckpointer {
     await this.#inTurn(async () => {
       try {
         const last = this.#last.get(checkpointName) ?? (await this.#lastOnDisk(checkpointName));
-        const { bytes, digest } = encodeState(checkpointDict, last.generation + 1, last.digest);
+        const { pieces, digest } = encodeState(checkpointDict, last.generation + 1, last.digest);
         // Until the save is known to be durable, the next one looks at the disk again.
         this.#last.delete(checkpointName);
-        await this.#storage.replace(checkpointName, bytes, { keepPrevious: true });
+        await this.#storage.replace(checkpointName, pieces, { keepPrevious: true });
         this.#last.set(checkpointName, { generation: last.generation + 1, digest });
       } catch (error) {
         if (isFederationError(error, "checkpoint/unsupported-value")) throw error;

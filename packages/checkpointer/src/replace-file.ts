@@ -5,6 +5,7 @@ import type { Disk, DiskFile } from "./disk.js";
 import { systemCode, writeFully } from "./disk.js";
 import { creationError, ioError, step } from "./io-error.js";
 import { previousName, temporaryPrefix } from "./names.js";
+import type { Contents } from "./storage.js";
 
 /** Paths that this process is writing now, so that a sweep leaves them alone. */
 const underWay = new Set<string>();
@@ -79,11 +80,11 @@ export async function replaceFile(
   disk: Disk,
   directory: string,
   name: string,
-  bytes: Uint8Array,
+  contents: Contents,
   keepPrevious: boolean,
 ): Promise<void> {
   const temporary = await createTemporary(disk, directory, name);
-  await temporary.write(bytes);
+  for (const piece of contents instanceof Uint8Array ? [contents] : contents) await temporary.write(piece);
   await temporary.publish(name, keepPrevious);
 }
 

@@ -39,11 +39,17 @@ export interface SafetensorsFile {
   readonly digest: string | undefined;
 }
 
-/** The bytes of a sealed file, and its digest. */
+/** A sealed file in pieces: its header, and views of the tensors' own bytes, which are not copied. */
+export interface SealedFile {
+  readonly pieces: readonly Uint8Array[];
+  readonly digest: string;
+}
+
+/** Seals tensors and metadata. The tensors must not change until the pieces are written. */
 export function writeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: Readonly<Record<string, string>>,
-): { readonly bytes: Uint8Array; readonly digest: string } {
+): SealedFile {
   // Widest elements first, as the format's own writer has them: then all are aligned to their size.
   const ordered = [...tensors].sort(([, a], [, b]) => elementSize(b.dtype) - elementSize(a.dtype));
   let end = 0;
@@ -57,18 +63,15 @@ export function writeSafetensors(
   );
   const header = Buffer.from(text);
   const start = Math.ceil((8 + header.byteLength) / alignment) * alignment;
-  const bytes = new Uint8Array(start + end).fill(0x20, 8, start);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true);
-  bytes.set(header, 8);
-  let position = start;
-  for (const [, each] of ordered) {
-    bytes.set(bytesOf(each), position);
-    position += byteLength(each);
-  }
-  const at = digestPosition(bytes.subarray(0, start), noDigest);
-  const digest = createHash("sha256").update(bytes).digest("hex");
-  bytes.set(Buffer.from(digest), at);
-  return { bytes, digest };
+  const head = new Uint8Array(start).fill(0x20, 8);
+  new DataView(head.buffer).setBigUint64(0, BigInt(start - 8), true);
+  head.set(header, 8);
+  const pieces = [head, ...ordered.map(([, each]) => bytesOf(each))];
+  const hash = createHash("sha256");
+  for (const piece of pieces) hash.update(piece);
+  const digest = hash.digest("hex");
+  head.set(Buffer.from(digest), digestPosition(head, noDigest));
+  return { pieces, digest };
 }
 
 /** Reads and verifies a file. Throws `checkpoint/corrupt`; the message begins with `what`. */

@@ -2,6 +2,7 @@
 import type { SavedState, Tensor } from "@perennial-fl/core";
 import { FederationError, isFederationError, messageOf } from "@perennial-fl/core";
 import { readSafetensors, writeSafetensors } from "./safetensors.js";
+import type { SealedFile } from "./safetensors.js";
 import type { Json } from "./state-values.js";
 import { decodeValue, encodeValue } from "./state-values.js";
 
@@ -17,12 +18,8 @@ export interface StateFile {
   readonly digest: string;
 }
 
-/** The file's bytes and digest. Throws `checkpoint/unsupported-value` for a value that would not come back equal. */
-export function encodeState(
-  state: SavedState,
-  generation: number,
-  previousDigest: string,
-): { readonly bytes: Uint8Array; readonly digest: string } {
+/** The file in pieces, and its digest. The state must not change until they are written. Throws `checkpoint/unsupported-value` for a value that would not come back equal. */
+export function encodeState(state: SavedState, generation: number, previousDigest: string): SealedFile {
   const tensors = new Map<string, Tensor>();
   const tree = encodeValue(state, {
     put(elements, path) {

@@ -3,6 +3,9 @@
 /** Which of the kept contents of a name. */
 export type Generation = "current" | "previous";
 
+/** What a file is to hold: bytes, or pieces that follow one another. They must not change until they are written. */
+export type Contents = Uint8Array | readonly Uint8Array[];
+
 /** What identifies an immutable blob. The name is derived from the digest, so equal bytes are one blob. */
 export interface BlobIdentity {
   readonly name: string;
@@ -67,7 +70,7 @@ export interface Storage {
    * still be read as the previous generation. After an error the former contents are there (or, if the error came
    * after the last step but one, perhaps the new ones); the next attempt starts afresh.
    */
-  replace(name: string, bytes: Uint8Array, options?: { readonly keepPrevious?: boolean }): Promise<void>;
+  replace(name: string, contents: Contents, options?: { readonly keepPrevious?: boolean }): Promise<void>;
   /** `undefined` if there is no such file. */
   read(name: string, generation?: Generation): Promise<Uint8Array | undefined>;
   /** Renames a damaged file so that no one reads it again; returns its new name, `<file>.corrupt-N`. */

@@ -6,6 +6,7 @@ import { OnnxModule } from "@perennial-fl/module";
 import { expect } from "chai";
 import { directoryStorage } from "../src/directory-storage.js";
 import { memoryStorage } from "../src/memory-storage.js";
+import { joined } from "../src/joined.js";
 import { decodeModule, encodeModule } from "../src/module-file.js";
 import type { TorchModuleCheckpointer } from "../src/module-checkpointer.js";
 import { readSafetensors } from "../src/safetensors.js";
@@ -64,7 +65,7 @@ describe("the best module", () => {
     const offered: number[] = [];
     const replace: Storage["replace"] = async (name, bytes) => {
       expect(++saving, "saves at one time").to.equal(1);
-      offered.push(decodeModule(bytes, name).record?.loss ?? NaN);
+      offered.push(decodeModule(joined(bytes), name).record?.loss ?? NaN);
       await storage.replace(name, bytes);
       saving--;
     };

@@ -5,6 +5,7 @@ import type { SavedState } from "@perennial-fl/core";
 import { expect } from "chai";
 import { PerRoundStateCheckpointer } from "../src/per-round-state-checkpointer.js";
 import { writeSafetensors } from "../src/safetensors.js";
+import { joined } from "../src/joined.js";
 import { decodeState } from "../src/state-file.js";
 import { rejection, temporaryDirectory } from "./temporary.js";
 
@@ -128,7 +129,7 @@ describe("the per-round state", () => {
 
   it("of a later version is neither loaded, nor set aside, nor overwritten", async () => {
     const directory = temporaryDirectory();
-    const later = writeSafetensors(new Map(), { "perennial.kind": "state", "perennial.schema": "9" }).bytes;
+    const later = joined(writeSafetensors(new Map(), { "perennial.kind": "state", "perennial.schema": "9" }).pieces);
     writeFileSync(join(directory, "server"), later);
     const { states } = open(directory);
     await rejection(states.loadCheckpoint("server"), "checkpoint/newer-version");
