@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { FederationError, isFederationError } from "@perennial-fl/core";
 import { BestLossTorchModuleCheckpointer, LatestTorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import { OnnxModule } from "@perennial-fl/module";
-import { startServer } from "@perennial-fl/server";
+import { patience, startServer } from "@perennial-fl/server";
 import type { Resume, ServerOptions } from "@perennial-fl/server";
 import { strategies } from "@perennial-fl/strategy";
 import type { StrategyName } from "@perennial-fl/strategy";
@@ -25,13 +25,14 @@ interface ServerArguments extends StrategyRates {
   readonly fractionFit: number;
   readonly fractionEvaluate: number;
   readonly roundTimeout?: number;
+  readonly waitTimeout?: number;
+  readonly patience?: number;
   readonly rejoinTimeout: number;
   readonly restartSeconds: number;
   readonly resume: Resume;
   readonly seed: number;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
-  readonly tlsCa?: string;
   readonly json?: true;
 }
 
@@ -53,6 +54,8 @@ export function serverCommand(exit: (code: ExitCode) => void): Command {
     .option("--fraction-fit <SHARE>", "share of the clients that trains in a round", fraction("--fraction-fit"), 1)
     .option("--fraction-evaluate <SHARE>", "share that evaluates; 0 skips it", fraction("--fraction-evaluate"), 1)
     .option("--round-timeout <SECONDS>", "leaves out who has not answered by then", seconds("--round-timeout"))
+    .option("--wait-timeout <SECONDS>", "gives up when too few clients come by then", seconds("--wait-timeout"))
+    .option("--patience <ROUNDS>", "ends the run after so many rounds without a better loss", whole("--patience", 1))
     .option("--rejoin-timeout <SECONDS>", "how long a lost client is expected back", seconds("--rejoin-timeout"), 300)
     .option("--restart-seconds <SECONDS>", "how long clients stay away after Ctrl-C", whole("--restart-seconds", 1), 10)
     .option(
@@ -64,7 +67,6 @@ export function serverCommand(exit: (code: ExitCode) => void): Command {
     .option("--seed <N>", "decides which clients are drawn", integer("--seed"), 0)
     .option("--tls-cert <FILE.pem>", "the server's certificate", text("--tls-cert", "a file"))
     .option("--tls-key <FILE.pem>", "its private key", text("--tls-key", "a file"))
-    .option("--tls-ca <FILE.pem>", "clients must have a certificate of this authority", text("--tls-ca", "a file"))
     .option("--json", "one JSON object a line");
   for (const option of strategyOptions()) command.addOption(option);
   return command.action(async (given: ServerArguments) => {
@@ -106,6 +108,8 @@ async function serve(given: ServerArguments): Promise<ExitCode> {
         },
         signal,
         ...(given.roundTimeout !== undefined && { roundTimeoutMs: given.roundTimeout * 1000 }),
+        ...(given.waitTimeout !== undefined && { waitTimeoutMs: given.waitTimeout * 1000 }),
+        ...(given.patience !== undefined && { stopWhen: patience({ rounds: given.patience }) }),
         ...(tls && { tls }),
       });
       return outcome.finished;
@@ -124,15 +128,11 @@ async function readModule(path: string): Promise<OnnxModule> {
   }
 }
 
-async function tlsOf({ tlsCert, tlsKey, tlsCa }: ServerArguments): Promise<ServerOptions["tls"] | undefined> {
-  if (tlsCert === undefined && tlsKey === undefined && tlsCa === undefined) return undefined;
+async function tlsOf({ tlsCert, tlsKey }: ServerArguments): Promise<ServerOptions["tls"] | undefined> {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
   if (tlsCert === undefined || tlsKey === undefined) {
     const missing = tlsCert === undefined ? "--tls-cert" : "--tls-key";
     throw new FederationError("argument/invalid", `TLS needs both --tls-cert and --tls-key, and ${missing} is missing`);
   }
-  return {
-    cert: await readGiven("--tls-cert", tlsCert),
-    key: await readGiven("--tls-key", tlsKey),
-    ...(tlsCa !== undefined && { ca: await readGiven("--tls-ca", tlsCa) }),
-  };
+  return { cert: await readGiven("--tls-cert", tlsCert), key: await readGiven("--tls-key", tlsKey) };
 }

@@ -58,6 +58,12 @@ const rows = {
     what: "the clients' learning rate",
     read: rate("--learning-rate"),
   },
+  overSelection: {
+    flag: "--over-selection",
+    of: Object.keys(strategies) as StrategyName[],
+    what: "asks so many times more clients than needed; who is last is surplus",
+    read: rate("--over-selection"),
+  },
   minCompletion: {
     flag: "--min-completion",
     of: Object.keys(strategies) as StrategyName[],
