@@ -2,6 +2,7 @@
 import { FederationError, assert, tensor } from "@perennial-fl/core";
 import type { Tensor } from "@perennial-fl/core";
 import type { GraphBuilder, Value } from "./builder.js";
+import type { Masks } from "./dropout.js";
 import { fold } from "./fold.js";
 import { fill } from "./gradient/site.js";
 import { describeNode, floatOf, intOf, intsOf, stringOf } from "./graph.js";
@@ -14,6 +15,8 @@ export interface TraceOptions {
   readonly parametersAsInputs?: boolean;
   /** Whether normalisations use the statistics of the batch; as the node itself says, where this is absent. */
   readonly training?: boolean;
+  /** Where dropout's masks come from, asked for when the first is needed. */
+  readonly masks?: () => Masks;
 }
 
 /** New values of buffers: BatchNormalization's running statistics, under the name of the old value. */
@@ -109,16 +112,7 @@ const imports: { readonly [opType: string]: Import } = {
     return [g.constant(held, node.outputs[0])];
   },
   Clip: boundsAsInputs,
-  Dropout: ({ options, opset }, node, inputs) => {
-    const active = opset >= 12 && inputs[2] !== undefined && Number(inputs[2].constant?.data[0] ?? 1) !== 0;
-    if (active && options.training === true && Number(inputs[1]?.constant?.data[0] ?? 0.5) !== 0) {
-      throw new FederationError(
-        "model/unsupported",
-        `differentiating a graph: the ${describeNode(node)} drops values at random`,
-      );
-    }
-    return [required(inputs[0])];
-  },
+  Dropout: dropout,
   Flatten: ({ g }, node, inputs) => {
     const x = required(inputs[0]);
     const axis = intOf(node, "axis", 1);
@@ -226,6 +220,28 @@ function softmax(context: Context, node: Node, inputs: readonly (Value | undefin
   const rows = x.shape.slice(0, from).reduce((a, b) => a * b, 1);
   const columns = x.shape.slice(from).reduce((a, b) => a * b, 1);
   return [g.reshape(g.op(node.opType, [g.reshape(x, [rows, columns])], { axis: -1 }), x.shape)];
+}
+
+/** In training every dropout drops but one that the file itself turns off; what is kept grows by 1 / (1 - ratio). */
+function dropout(context: Context, node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] {
+  const { g, options, opset } = context;
+  const x = required(inputs[0]);
+  const ratio = opset < 12 ? floatOf(node, "ratio", 0.5) : inputs[1] === undefined ? 0.5 : constantOf(inputs[1]);
+  const mode = opset < 12 || inputs[2] === undefined ? undefined : constantOf(inputs[2]);
+  const active = options.training === undefined ? mode === 1 : options.training && mode !== 0;
+  if (!active || ratio === 0) return [x];
+  if (options.masks === undefined || !(ratio > 0 && ratio < 1)) {
+    const why = options.masks === undefined ? "drops values at random" : `drops with a ratio of ${ratio}, not below 1`;
+    throw new FederationError("model/unsupported", `differentiating a graph: the ${describeNode(node)} ${why}`);
+  }
+  const dropped = options.masks().dropped(x.shape, ratio);
+  const kept = g.op("Where", [dropped, g.scalar(0, x), g.mul(x, g.scalar(1 / (1 - ratio), x))]);
+  return node.outputs.length < 2 ? [kept] : [kept, g.op("Not", [dropped])];
+}
+
+/** The number that a scalar holds in every run; NaN where it is only known when the graph runs. */
+function constantOf({ constant }: Value): number {
+  return Number(constant?.data[0] ?? NaN);
 }
 
 /**

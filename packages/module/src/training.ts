@@ -4,9 +4,11 @@ import type { TensorHeader } from "@perennial-fl/core";
 import { graphBuilder } from "./builder.js";
 import type { GraphBuilder, Value } from "./builder.js";
 import { gradientsOf } from "./differentiate.js";
-import type { Loss } from "./losses.js";
+import { generatorHeader, generatorState, masksFrom, nextState } from "./dropout.js";
+import type { Masks } from "./dropout.js";
+import type { Loss } from "./losses/loss.js";
 import { OnnxModule } from "./module.js";
-import type { NamedHeader, Optimizer, StateTensor } from "./optimizers.js";
+import type { NamedHeader, Optimizer, Reference, StateTensor } from "./optimizers/optimizer.js";
 import { trace } from "./trace.js";
 import type { BufferUpdates } from "./trace.js";
 
@@ -15,6 +17,8 @@ export interface TrainingOptions {
   readonly optimizer: Optimizer;
   /** Every batch has exactly so many examples; a last, shorter batch needs a graph of its own. */
   readonly batchSize: number;
+  /** Whether a parameter stays as it is: nothing is differentiated by it, and it has no memory. */
+  readonly frozen?: (parameter: string) => boolean;
 }
 
 export interface TrainingGraph {
@@ -22,8 +26,12 @@ export interface TrainingGraph {
   readonly model: Uint8Array<ArrayBuffer>;
   /** Fed under these names, in the module's order; the new values are the outputs `new.<name>`. */
   readonly parameters: readonly NamedHeader[];
-  /** Likewise, with the values before the first step. */
+  /** Likewise, with the values before the first step: the optimizer's memory, and the generator of dropout. */
   readonly optimizerState: readonly StateTensor[];
+  /** Fed under these names, the same in every step; empty unless the optimizer asks for them. */
+  readonly references: readonly Reference[];
+  /** Which of {@link optimizerState} is the generator's, where something is dropped; see {@link generatorState}. */
+  readonly generator?: string;
   readonly inputs: {
     readonly features: NamedHeader;
     readonly targets: NamedHeader;
@@ -33,38 +41,63 @@ export interface TrainingGraph {
 }
 
 /** Forward, loss, backward and optimizer. Throws `model/unsupported`, naming operator and node, for what cannot be trained. */
-export function trainingGraph(module: OnnxModule, { loss, optimizer, batchSize }: TrainingOptions): TrainingGraph {
+export function trainingGraph(module: OnnxModule, options: TrainingOptions): TrainingGraph {
+  const { loss, optimizer, batchSize, frozen = () => false } = options;
   const g = graphBuilder();
   const buffers: BufferUpdates = new Map();
-  const shape = predictionShape(module, batchSize);
-  const targets = g.input(freeName(module, "targets"), ...pair(loss.targets(shape)));
   const learningRate = g.input(freeName(module, "learningRate"), "float32", []);
   const parameters = namedParameters(module);
-  const trainable = parameters.filter(({ name }) => !bufferNames(module).has(name));
-  const optimizerState = optimizer.state(trainable);
-  const state = new Map(optimizerState.map(({ name, dtype, shape: held }) => [name, g.input(name, dtype, held)]));
+  const trainable = parameters.filter(({ name }) => !bufferNames(module).has(name) && !frozen(name));
+  const memory = optimizer.state(trainable);
+  const references = optimizer.references?.(trainable) ?? [];
+  const held = new Map(
+    [...memory, ...references].map(({ name, dtype, shape }) => [name, g.input(name, dtype, shape)] as const),
+  );
 
-  const { features, prediction, values } = forward(g, module, { batchSize, training: true, buffers });
-  const cost = loss.mean(g, prediction, targets);
+  const generator = generatorOf(g, freeName(module, "dropout.generator"));
+  const made = forward(g, module, { loss, batchSize, training: true, buffers, masks: generator.masks });
+  const { features, targets, prediction, values } = made;
+  const cost = loss.cost(g, prediction, targets);
   const leaves = trainable.map(({ name }) => values.get(name) as Value);
   const gradients = gradientsOf(g, cost, leaves);
   const trained = leaves.flatMap((parameter, i) => {
     const gradient = gradients[i];
     return gradient === undefined ? [] : [{ parameter, gradient }];
   });
-  const next = new Map([...buffers, ...optimizer.step(g, trained, state, learningRate)]);
+  const next = new Map([...buffers, ...generator.next(), ...optimizer.step(g, trained, held, learningRate)]);
 
   // What the loss does not depend on comes back as it was.
-  const kept = new Map([...values, ...state]);
+  const kept = new Map([...values, ...held]);
+  const optimizerState = [...memory, ...generator.state()];
   const outputs = [...parameters, ...optimizerState].map(
     ({ name }) => [`new.${name}`, next.get(name) ?? (kept.get(name) as Value)] as const,
   );
+  const [drawing] = generator.state();
   return {
     model: OnnxModule.fromGraph(g.graph("train step", { loss: cost, ...Object.fromEntries(outputs) })).toBytes(),
     parameters,
     optimizerState,
+    references,
+    ...(drawing === undefined ? {} : { generator: drawing.name }),
     inputs: { features: header(features), targets: header(targets), learningRate: header(learningRate) },
     outputs: { loss: { name: "loss", dtype: cost.dtype, shape: [] } },
+  };
+}
+
+/** The generator of dropout, which is in the graph only if something asks it for masks. */
+function generatorOf(g: GraphBuilder, name: string) {
+  let drawn: { readonly state: Value; readonly masks: Masks } | undefined;
+  return {
+    masks: (): Masks => {
+      if (drawn === undefined) {
+        const state = g.input(name, generatorHeader.dtype, generatorHeader.shape);
+        drawn = { state, masks: masksFrom(g, state) };
+      }
+      return drawn.masks;
+    },
+    state: (): StateTensor[] =>
+      drawn === undefined ? [] : [{ name, ...generatorHeader, initial: generatorState("unseeded") }],
+    next: (): [string, Value][] => (drawn === undefined ? [] : [[name, nextState(g, drawn.state)]]),
   };
 }
 
@@ -77,23 +110,36 @@ export interface EvaluationGraph {
   readonly model: Uint8Array<ArrayBuffer>;
   readonly parameters: readonly NamedHeader[];
   readonly inputs: { readonly features: NamedHeader; readonly targets: NamedHeader };
-  /** `loss` is the sum over the batch; `correct` counts right predictions, for losses that know what right is. */
-  readonly outputs: { readonly loss: NamedHeader; readonly correct?: NamedHeader; readonly logits: NamedHeader };
+  /**
+   * `loss` is a sum over the batch, to be divided by the sum of `weight`, or by the number of examples where that is absent;
+   * `correct` counts right predictions of `counted` (or of all examples), for losses that know what right is.
+   */
+  readonly outputs: {
+    readonly loss: NamedHeader;
+    readonly weight?: NamedHeader;
+    readonly correct?: NamedHeader;
+    readonly counted?: NamedHeader;
+    readonly logits: NamedHeader;
+  };
 }
 
 /** Forward and loss, without anything that only training does. */
 export function evaluationGraph(module: OnnxModule, { loss, batchSize }: EvaluationOptions): EvaluationGraph {
   const g = graphBuilder();
-  const targets = g.input(freeName(module, "targets"), ...pair(loss.targets(predictionShape(module, batchSize))));
-  const { features, prediction } = forward(g, module, { batchSize, training: false });
-  const outputs = {
+  const { features, targets, prediction } = forward(g, module, { loss, batchSize, training: false });
+  const made = {
     loss: loss.sum(g, prediction, targets),
-    ...(loss.correct === undefined ? {} : { correct: loss.correct(g, prediction, targets) }),
+    weight: loss.weight?.(g, prediction, targets),
+    correct: loss.correct?.(g, prediction, targets),
+    counted: loss.counted?.(g, prediction, targets),
     logits: prediction,
   };
-  const named = Object.entries(outputs).map(([name, { dtype, shape }]) => [name, { name, dtype, shape }]);
+  const outputs = Object.entries(made).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value] as const],
+  );
+  const named = outputs.map(([name, { dtype, shape }]) => [name, { name, dtype, shape }]);
   return {
-    model: OnnxModule.fromGraph(g.graph("evaluation", outputs)).toBytes(),
+    model: OnnxModule.fromGraph(g.graph("evaluation", Object.fromEntries(outputs))).toBytes(),
     parameters: namedParameters(module),
     inputs: { features: header(features), targets: header(targets) },
     outputs: Object.fromEntries(named) as EvaluationGraph["outputs"],
@@ -101,34 +147,35 @@ export function evaluationGraph(module: OnnxModule, { loss, batchSize }: Evaluat
 }
 
 interface ForwardOptions {
+  readonly loss: Loss;
   readonly batchSize: number;
   readonly training: boolean;
   readonly buffers?: BufferUpdates;
+  readonly masks?: () => Masks;
 }
 
-function forward(g: GraphBuilder, module: OnnxModule, { batchSize, training, buffers }: ForwardOptions) {
+function forward(g: GraphBuilder, module: OnnxModule, { loss, batchSize, training, buffers, masks }: ForwardOptions) {
   const { inputs, outputs } = module.graph;
-  const [input] = inputs;
-  const [output] = outputs;
-  if (input === undefined || output === undefined || inputs.length > 1 || outputs.length > 1) {
+  const [input, second] = inputs;
+  const output = loss.output === undefined ? outputs[0] : outputs.find(({ name }) => name === loss.output);
+  const wanted = loss.output === undefined ? 1 : 2;
+  if (input === undefined || output === undefined || inputs.length !== wanted || (wanted === 1 && outputs.length > 1)) {
+    const needed = wanted === 1 ? "one of each is" : `two inputs and an output "${loss.output ?? ""}" are`;
     throw new FederationError(
       "model/unsupported",
-      `training a module: it has ${inputs.length} inputs and ${outputs.length} outputs, and one of each is needed`,
+      `training a module: it has ${inputs.length} inputs and ${outputs.length} outputs, and ${needed} needed`,
     );
   }
-  const values = trace(g, module.graph, { batchSize, training, parametersAsInputs: true }, buffers);
+  const options = { batchSize, training, parametersAsInputs: true, ...(masks === undefined ? {} : { masks }) };
+  const values = trace(g, module.graph, options, buffers);
   const [features, prediction] = [values.get(input.name), values.get(output.name)];
   if (features === undefined || prediction === undefined) {
     throw new FederationError("model/corrupt", `training a module: no node makes its output "${output.name}"`);
   }
-  return { features, prediction, values };
+  const own = second === undefined ? undefined : values.get(second.name);
+  const targets = own ?? g.input(freeName(module, "targets"), ...pair(loss.targets(prediction)));
+  return { features, targets, prediction, values };
 }
-
-/** The inputs of a graph come before its nodes, so the prediction's shape is found on a trial. */
-function predictionShape(module: OnnxModule, batchSize: number): TensorHeader {
-  return forward(graphBuilder(), module, { batchSize, training: false }).prediction;
-}
-
 /** Running statistics: fed and exchanged like parameters, but not differentiated. */
 function bufferNames(module: OnnxModule): Set<string> {
   const normalisations = module.graph.nodes.filter(({ opType }) => opType === "BatchNormalization");

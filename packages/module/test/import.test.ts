@@ -109,19 +109,26 @@ describe("An exported graph", () => {
     });
   }
 
-  it("is refused for a dropout that drops, and evaluated with it", async () => {
-    const ratio = node("Constant", [], "ratio", { value: float32([], [0.5]) });
+  it("drops in training and not in evaluation, whatever mode it was exported in; a random ratio is refused", async () => {
     const on = node("Constant", [], "on", { value: tensor("bool", [], Uint8Array.of(1)) });
-    const module = moduleOf(17, [
-      node("Flatten", ["x"], "flat"),
-      ratio,
-      on,
-      node("Dropout", ["flat", "ratio", "on"], "dropped", { seed: 1 }),
-      node("Gemm", ["dropped", "w"], "y", { alpha: float(1) }),
-    ]);
-    expect(() => trainingGraph(module, options)).throws(FederationError, /Dropout node "make dropped"/);
+    const withRatio = (ratio: Node): OnnxModule =>
+      moduleOf(17, [
+        node("Flatten", ["x"], "flat"),
+        ratio,
+        on,
+        node("Dropout", ["flat", "ratio", "on"], "dropped", { seed: 1 }),
+        node("Gemm", ["dropped", "w"], "y", { alpha: float(1) }),
+      ]);
+    const module = withRatio(node("Constant", [], "ratio", { value: float32([], [0.5]) }));
+    expect(trainingGraph(module, options).generator).equal("dropout.generator");
     const graph = evaluationGraph(module, { loss: meanSquaredError(), batchSize: 4 });
     const { logits } = await run(graph.model, { w: module.parameters[0]!, x: features, targets: normals("t", [4, 3]) });
-    expect(logits!.shape).deep.equal([4, 3]);
+    const plain = moduleOf(17, [node("Flatten", ["x"], "flat"), node("Gemm", ["flat", "w"], "y", { alpha: float(1) })]);
+    const { y } = await run(plain.toBytes(), { x: features });
+    expect(numbers(logits!)).deep.equal(numbers(y!));
+    expect(() => trainingGraph(withRatio(node("ReduceMean", ["w"], "ratio", { keepdims: 0 })), options)).throws(
+      FederationError,
+      /Dropout node "make dropped" drops with a ratio of NaN/,
+    );
   });
 });

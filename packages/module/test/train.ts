@@ -5,18 +5,30 @@ import type { DType, Tensor } from "@perennial-fl/core";
 process.env["ORT_DISABLE_TELEMETRY"] = "1";
 const ort = await import("onnxruntime-node");
 
-/** Runs a model on the CPU provider. */
-export async function run(model: Uint8Array, feeds: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>> {
+type Feeds = Readonly<Record<string, Tensor>>;
+
+/** A session on the CPU provider, for several runs. */
+export async function open(model: Uint8Array) {
   const session = await ort.InferenceSession.create(model, {
     executionProviders: ["cpu"],
     intraOpNumThreads: 1,
     logSeverityLevel: 3,
   });
+  return {
+    async run(feeds: Feeds): Promise<Record<string, Tensor>> {
+      const given = Object.entries(feeds).map(([name, value]) => [name, toOrt(value)] as const);
+      const results = await session.run(Object.fromEntries(given));
+      return Object.fromEntries(Object.entries(results).map(([name, value]) => [name, fromOrt(value)]));
+    },
+    release: () => session.release(),
+  };
+}
+
+/** Runs a model once. */
+export async function run(model: Uint8Array, feeds: Feeds): Promise<Record<string, Tensor>> {
+  const session = await open(model);
   try {
-    const results = await session.run(
-      Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, toOrt(value)])),
-    );
-    return Object.fromEntries(Object.entries(results).map(([name, value]) => [name, fromOrt(value)]));
+    return await session.run(feeds);
   } finally {
     await session.release();
   }

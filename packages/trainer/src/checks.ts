@@ -1,6 +1,8 @@
 // The border for everything but data: options, parameters and optimizer states are checked before anything runs.
 import { describeTensor, FederationError, isDType, sameHeader } from "@perennial-fl/core";
 import type { Parameters, Saved, Tensor, TensorHeader } from "@perennial-fl/core";
+import type { Schedule } from "@perennial-fl/module";
+import type { Graphs } from "./graphs.js";
 
 /** Throws `argument/invalid` unless `value` is a whole number from `least` on. */
 export function requireWhole(name: string, value: number, least: number): void {
@@ -8,10 +10,51 @@ export function requireWhole(name: string, value: number, least: number): void {
   throw new FederationError("argument/invalid", `${name} is a whole number from ${least}, not ${value}`);
 }
 
-/** Throws `argument/invalid` unless `rate` is a finite number. */
-export function requireRate(rate: number): void {
-  if (Number.isFinite(rate)) return;
-  throw new FederationError("argument/invalid", `learningRate is a finite number, not ${rate}`);
+interface Span {
+  readonly epochs: number;
+  readonly firstEpoch: number;
+  readonly stepsPerEpoch: number;
+}
+
+/** The rates of a call's steps, or the one of all. Throws `argument/invalid` unless all are finite numbers. */
+export function learningRates(rate: number | Schedule, { epochs, firstEpoch, stepsPerEpoch }: Span): Float32Array {
+  if (typeof rate === "number") {
+    if (Number.isFinite(rate)) return Float32Array.of(rate);
+    throw new FederationError("argument/invalid", `learningRate is a finite number, not ${rate}`);
+  }
+  // A function cannot be sent to the worker; its values can.
+  const rates = Float32Array.from({ length: epochs * stepsPerEpoch }, (_, i) => rate(firstEpoch * stepsPerEpoch + i));
+  const at = rates.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return rates;
+  const step = firstEpoch * stepsPerEpoch + at;
+  throw new FederationError(
+    "argument/invalid",
+    `learningRate is a schedule that gives ${rates[at] ?? NaN} at step ${step}`,
+  );
+}
+
+/** What the graphs are fed beside the parameters. Throws `argument/invalid` or `model/mismatch` where it is not given or does not fit. */
+export function referenceTensors(
+  { references, parameters }: Pick<Graphs, "references" | "parameters">,
+  current: Parameters,
+  { anchor, corrections }: { readonly anchor?: Parameters; readonly corrections?: Parameters },
+): Tensor[] {
+  const asked = new Set(references.map(({ kind }) => kind));
+  const lacks = asked.has("correction") && corrections === undefined;
+  const unread =
+    (corrections !== undefined && !asked.has("correction")) || (anchor !== undefined && !asked.has("anchor"));
+  if (lacks || unread) {
+    const how = lacks
+      ? "takes corrections, and none were given"
+      : "takes no anchor or no corrections, and they were given";
+    throw new FederationError("argument/invalid", `training: the optimizer ${how}`);
+  }
+  for (const given of [anchor, corrections]) if (given !== undefined) requireParameters(given, parameters);
+  const places = new Map(parameters.map(({ name }, i) => [name, i]));
+  return references.map(({ kind, parameter }) => {
+    const given = kind === "anchor" ? (anchor ?? current) : (corrections as Parameters);
+    return given[places.get(parameter) as number] as Tensor;
+  });
 }
 
 /** Throws `model/mismatch`, naming the parameter, unless the parameters are those of the module. */

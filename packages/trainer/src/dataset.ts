@@ -7,7 +7,7 @@ import type { Dataset } from "./trainer.js";
 export interface ExampleShape {
   readonly input: readonly number[];
   readonly target:
-    | { readonly type: "label"; readonly classes: number; readonly shape: readonly number[] }
+    | { readonly type: "label"; readonly classes: number; readonly ignored?: number; readonly shape: readonly number[] }
     | { readonly type: "value"; readonly shape: readonly number[] };
 }
 
@@ -25,7 +25,7 @@ export function checkDataset(dataset: Dataset, shape: ExampleShape): Examples {
   const inputs = floatsOf("inputs", dataset.inputs, [count, ...shape.input]);
   const targets =
     shape.target.type === "label"
-      ? labelsOf(dataset.targets, [count, ...shape.target.shape], shape.target.classes)
+      ? labelsOf(dataset.targets, [count, ...shape.target.shape], shape.target)
       : floatsOf("targets", dataset.targets, [count, ...shape.target.shape]);
   return { count, inputs, targets };
 }
@@ -39,14 +39,19 @@ function floatsOf(name: string, tensor: Tensor, shape: readonly number[]): Float
   return tensor.data as Float32Array;
 }
 
-function labelsOf(tensor: Tensor, shape: readonly number[], classes: number): BigInt64Array {
+function labelsOf(
+  tensor: Tensor,
+  shape: readonly number[],
+  { classes, ignored }: { readonly classes: number; readonly ignored?: number },
+): BigInt64Array {
   const { dtype, data } = tensor;
   if (dtype === "bool" || dtype.startsWith("float")) {
     throw invalid(`targets are ${describeTensor(tensor)} where class labels must have an integer type`);
   }
   requireShape("targets", tensor, dtype, shape);
   // The runtime itself would take -1 for the last class without a word.
-  const at = Array.prototype.findIndex.call(data, (label: number | bigint) => label < 0 || label >= classes);
+  const wrong = (label: number | bigint): boolean => (label < 0 || label >= classes) && Number(label) !== ignored;
+  const at = Array.prototype.findIndex.call(data, wrong);
   if (at >= 0) {
     throw invalid(
       `targets hold the label ${String(data[at])} in example ${exampleOf(at, shape)} where labels run from 0 to ${classes - 1}`,

@@ -18,7 +18,7 @@ export async function evaluate(
 ): Promise<Evaluated> {
   const { count } = examples;
   const parameters = task.parameters.map((held) => toOrt(runtime, held));
-  let [loss, correct, step] = [0, 0, 0];
+  let [loss, weight, correct, counted, step] = [0, 0, 0, 0, 0];
   let batch = allocateBatch(examples, Math.min(task.batchSize, count));
   let counts = false;
   for (let start = 0; start < count; start += task.batchSize) {
@@ -32,9 +32,12 @@ export async function evaluate(
       [graph.input]: new runtime.Tensor("float32", batch.inputs, graph.inputShape),
       [graph.target]: targetTensor(runtime, batch, graph),
     });
-    loss += Number((outputs[graph.loss] as OrtTensor).data[0]);
+    const scalar = (name: string): number => Number((outputs[name] as OrtTensor).data[0]);
+    loss += scalar(graph.loss);
+    weight += graph.weight === undefined ? size : scalar(graph.weight);
     counts = graph.correct !== undefined;
-    if (graph.correct !== undefined) correct += Number((outputs[graph.correct] as OrtTensor).data[0]);
+    if (graph.correct !== undefined) correct += scalar(graph.correct);
+    counted += graph.counted === undefined ? size : scalar(graph.counted);
   }
-  return { loss: loss / count, ...(counts ? { accuracy: correct / count } : {}), numExamples: count };
+  return { loss: loss / weight, ...(counts ? { accuracy: correct / counted } : {}), numExamples: count };
 }

@@ -1,5 +1,6 @@
 // The graphs of a trainer: what a module, a loss and an optimizer come to for batches of each size.
 import type { Tensor, TensorHeader } from "@perennial-fl/core";
+import type { Reference } from "@perennial-fl/module";
 import type { ExampleShape } from "./dataset.js";
 import type { BatchGraph, EvaluationGraph, GraphPair, TrainingGraph } from "./protocol.js";
 
@@ -9,6 +10,10 @@ export interface Graphs {
   readonly parameters: readonly (TensorHeader & { readonly name: string })[];
   /** The optimizer's state before its first step, by name. */
   readonly initialState: ReadonlyMap<string, Tensor>;
+  /** What training is fed beside the parameters, in the order of its graphs. */
+  readonly references: readonly Reference[];
+  /** Which part of the state is the generator of dropout, where something is dropped. */
+  readonly generator?: string;
   readonly learningRate: number;
   readonly training: (batchSize: number) => TrainingGraph;
   readonly evaluation: (batchSize: number) => EvaluationGraph;

@@ -15,6 +15,8 @@ export interface TrainerOptions {
   readonly module: OnnxModule;
   readonly loss: Loss;
   readonly optimizer: Optimizer;
+  /** Whether a parameter stays as it is. */
+  readonly frozen?: (parameter: string) => boolean;
   /**
    * Threads within one operator (default 1). The bytes of a result are only the same under the same number: keep 1
    * where runs must repeat, and where many clients share a machine.
@@ -36,25 +38,28 @@ export async function openTrainer(options: TrainerOptions): Promise<Trainer> {
   return startTrainer(graphsOf(options), new URL("./worker.js", import.meta.url), { threads, executionProvider });
 }
 
-function graphsOf({ module, loss, optimizer }: TrainerOptions): Graphs {
-  const probe = trainingGraph(module, { loss, optimizer, batchSize: 1 });
-  const classes = evaluationGraph(module, { loss, batchSize: 1 }).outputs.logits.shape[1] ?? 0;
+function graphsOf({ module, loss, optimizer, frozen }: TrainerOptions): Graphs {
+  const plan = { loss, optimizer, ...(frozen === undefined ? {} : { frozen }) };
+  const probe = trainingGraph(module, { ...plan, batchSize: 1 });
+  // A module that computes its own loss does not say how many classes it knows.
+  const known =
+    loss.output === undefined ? evaluationGraph(module, { loss, batchSize: 1 }).outputs.logits.shape[1] : undefined;
   return {
-    example: exampleShape(probe.inputs.features, probe.inputs.targets, classes),
+    example: exampleShape(probe.inputs.features, probe.inputs.targets, known ?? Infinity, loss.ignoreIndex),
     parameters: probe.parameters,
     initialState: new Map(probe.optimizerState.map(({ name, initial }) => [name, initial])),
+    references: probe.references,
+    ...(probe.generator === undefined ? {} : { generator: probe.generator }),
     learningRate: optimizer.learningRate,
     training: perBatchSize((batchSize): TrainingGraph => {
-      const { model, parameters, optimizerState, inputs, outputs } = trainingGraph(module, {
-        loss,
-        optimizer,
-        batchSize,
-      });
+      const made = trainingGraph(module, { ...plan, batchSize });
+      const { model, parameters, optimizerState, references, inputs, outputs } = made;
       return {
         ...batchGraph(`train/${batchSize}`, batchSize, model, inputs, outputs.loss),
         learningRate: inputs.learningRate.name,
         parameters: parameters.map(carried),
         state: optimizerState.map(carried),
+        references: references.map(({ name }) => name),
       };
     }),
     evaluation: perBatchSize((batchSize): EvaluationGraph => {
@@ -62,13 +67,20 @@ function graphsOf({ module, loss, optimizer }: TrainerOptions): Graphs {
       return {
         ...batchGraph(`evaluate/${batchSize}`, batchSize, model, inputs, outputs.loss),
         parameters: parameters.map(({ name }) => name),
+        ...(outputs.weight === undefined ? {} : { weight: outputs.weight.name }),
         ...(outputs.correct === undefined ? {} : { correct: outputs.correct.name }),
+        ...(outputs.counted === undefined ? {} : { counted: outputs.counted.name }),
       };
     }),
   };
 }
 
-function exampleShape(features: NamedHeader, targets: NamedHeader, classes: number): ExampleShape {
+function exampleShape(
+  features: NamedHeader,
+  targets: NamedHeader,
+  classes: number,
+  ignored: number | undefined,
+): ExampleShape {
   for (const { name, dtype } of [features, targets]) {
     if (dtype === "float32" || (dtype === "int64" && name === targets.name)) continue;
     throw new FederationError("model/unsupported", `training a module: its "${name}" are ${dtype}, not float32`);
@@ -76,7 +88,10 @@ function exampleShape(features: NamedHeader, targets: NamedHeader, classes: numb
   const shape = targets.shape.slice(1);
   return {
     input: features.shape.slice(1),
-    target: targets.dtype === "int64" ? { type: "label", classes, shape } : { type: "value", shape },
+    target:
+      targets.dtype === "int64"
+        ? { type: "label", classes, shape, ...(ignored === undefined ? {} : { ignored }) }
+        : { type: "value", shape },
   };
 }
 

@@ -30,12 +30,16 @@ export interface TrainingGraph extends BatchGraph {
   readonly learningRate: string;
   readonly parameters: readonly Carried[];
   readonly state: readonly Carried[];
+  /** Fed the same in every step. */
+  readonly references: readonly string[];
 }
 
 /** Loss and, for a classification loss, the count of examples answered right. */
 export interface EvaluationGraph extends BatchGraph {
   readonly parameters: readonly string[];
+  readonly weight?: string;
   readonly correct?: string;
+  readonly counted?: string;
 }
 
 /** A graph for full batches and one for what is left over, each present if there is such a batch. */
@@ -50,10 +54,12 @@ export interface TrainTask {
   readonly dataset: number;
   readonly parameters: readonly Tensor[];
   readonly state: readonly Tensor[];
+  readonly references: readonly Tensor[];
   readonly batchSize: number;
   readonly epochs: number;
   readonly firstEpoch: number;
-  readonly learningRate: number;
+  /** Of every step of this call, or one for all. */
+  readonly learningRates: Float32Array;
   readonly seed: readonly (string | number)[];
 }
 

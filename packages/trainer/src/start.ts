@@ -1,7 +1,8 @@
 // A trainer over graphs: checks at the border, datasets in the worker, and a new worker where the old one died.
 import { FederationError } from "@perennial-fl/core";
 import type { Parameters, Tensor, TypedArray } from "@perennial-fl/core";
-import { requireParameters, requireRate, requireWhole, stateTensors } from "./checks.js";
+import { generatorState } from "@perennial-fl/module";
+import { learningRates, referenceTensors, requireParameters, requireWhole, stateTensors } from "./checks.js";
 import { checkDataset } from "./dataset.js";
 import { graphPair } from "./graphs.js";
 import type { Graphs } from "./graphs.js";
@@ -69,17 +70,20 @@ export async function startTrainer(graphs: Graphs, script: URL, setup: Setup): P
     requireWhole("batchSize", batchSize, 1);
     requireWhole("epochs", epochs, 1);
     requireWhole("firstEpoch", firstEpoch, 0);
-    requireRate(learningRate);
     requireParameters(parameters, graphs.parameters);
-    const state = stateTensors(options.state, graphs.initialState).map(copyOf);
+    const { generator, initialState } = graphs;
+    const drawing = generator === undefined ? [] : [[generator, generatorState(...seed, "epoch", firstEpoch)] as const];
+    const state = stateTensors(options.state, new Map([...initialState, ...drawing])).map(copyOf);
+    const references = referenceTensors(graphs, parameters, options).map(copyOf);
     const given = parameters.map(copyOf);
     const entered = await enter("training", signal);
     const { id, count } = keep(entered, dataset);
-    const plan = { batchSize, epochs, firstEpoch, learningRate, seed };
+    const rates = learningRates(learningRate, { epochs, firstEpoch, stepsPerEpoch: Math.ceil(count / batchSize) });
+    const plan = { batchSize, epochs, firstEpoch, learningRates: rates, seed, references };
     const pair = graphPair(graphs.training, count, batchSize);
     const result = await entered.thread.ask(
       { type: "train", graphs: pair, dataset: id, parameters: given, state, ...plan },
-      { transfer: buffersOf([...given, ...state].map(({ data }) => data)), signal, onProgress: onEpoch },
+      { transfer: buffersOf([...given, ...state, ...references].map(({ data }) => data)), signal, onProgress: onEpoch },
     );
     const names = [...graphs.initialState.keys()];
     return { ...result, state: Object.fromEntries(names.map((name, i) => [name, result.state[i] as Tensor])) };

@@ -1,5 +1,6 @@
 // What a trainer does: the data that go in and come out, and the promises about them.
 import type { Parameters, Saved, Tensor } from "@perennial-fl/core";
+import type { Schedule } from "@perennial-fl/module";
 
 /**
  * Examples and what should be said of them. The first axis of both tensors counts the examples. `inputs` are float32
@@ -32,13 +33,20 @@ export interface TrainOptions {
   readonly batchSize: number;
   /** Passes over the dataset, from 1. */
   readonly epochs: number;
-  /** Overrides the optimizer's own. */
-  readonly learningRate?: number;
+  /** Overrides the optimizer's own. A schedule's steps count from epoch 0, also when `firstEpoch` is another. */
+  readonly learningRate?: number | Schedule;
+  /**
+   * The model not to stray from, for an optimizer with a proximal term (default: the parameters given). A call that goes on
+   * where another ended needs the anchor of that one; a personal model (Ditto) the global one.
+   */
+  readonly anchor?: Parameters;
+  /** What is added to the gradients, in the order of the parameters, for a `corrected` optimizer: SCAFFOLD's c - c_i. */
+  readonly corrections?: Parameters;
   /** What the shuffle is for, such as `[seed, clientId, round]`; epoch k is shuffled by this and k alone. */
   readonly seed: readonly (string | number)[];
   /** Epochs that earlier calls with this seed have done (default 0), so that a call can go on where another ended. */
   readonly firstEpoch?: number;
-  /** The optimizer's state that an earlier call returned; a fresh one when absent. */
+  /** The training state that an earlier call returned; when absent, a fresh one, whose dropout is seeded by `seed`. */
   readonly state?: Saved;
   /** Stops training within one step. */
   readonly signal?: AbortSignal;
@@ -48,7 +56,7 @@ export interface TrainOptions {
 export interface Trained {
   /** In the order of the parameters given. Always finite. */
   readonly parameters: Parameters;
-  /** The optimizer's state: a tensor by name. Plain data to save and to give to the next call. */
+  /** The optimizer's memory and the generator of dropout: a tensor by name. Plain data to save and to give to the next call. */
   readonly state: Saved;
   /** The mean loss of the last epoch's examples, each under the parameters of its own step. */
   readonly loss: number;
@@ -66,9 +74,9 @@ export interface EvaluateOptions {
 }
 
 export interface Evaluated {
-  /** Mean over the examples. NaN or an infinity when the module says so: a bad module is a finding, not a failure. */
+  /** Mean over the examples, or over weights where the loss has some. NaN or an infinity when the module says so: a bad module is a finding, not a failure. */
   readonly loss: number;
-  /** Share of examples whose largest output is the label's, 0 to 1; only for a classification loss. */
+  /** Share of labels whose output is the largest, 0 to 1, ignored ones aside; only for a classification loss. */
   readonly accuracy?: number;
   readonly numExamples: number;
 }

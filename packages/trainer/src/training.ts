@@ -36,7 +36,8 @@ export async function train(
       beginStep(shared, "training", epoch, start / batchSize + 1);
       const batch = batches.get(Math.min(batchSize, count - start)) as Batch;
       fillBatch(batch, examples, start, order);
-      const batchLoss = await step.run(batch);
+      const done = (epoch - 1) * stepsPerEpoch + start / batchSize;
+      const batchLoss = await step.run(batch, task.learningRates.at(done) ?? (task.learningRates[0] as number));
       if (!Number.isFinite(batchLoss)) {
         throw new FederationError("trainer/failed", `training diverged: the loss is ${batchLoss} ${place(shared)}`);
       }
@@ -53,18 +54,18 @@ export async function train(
 /** Runs steps one after the other; what a step gives is what the next one takes. */
 function stepper(task: TrainTask, runtime: Runtime, sessions: Sessions) {
   const ort = (held: Tensor): OrtTensor => toOrt(runtime, held);
-  const learningRate = new runtime.Tensor("float32", Float32Array.of(task.learningRate), []);
+  const references = task.references.map(ort);
   const given = [...task.parameters, ...task.state];
   // Two sets of buffers in turn: a step that wrote over what it reads would be wrong without a word.
   let current: Values = given.map(ort);
   let next: Values = given.map((held) => ort({ ...held, data: held.data.slice() }));
   return {
     /** One step on a batch, and its loss. */
-    async run(batch: Batch): Promise<number> {
+    async run(batch: Batch, learningRate: number): Promise<number> {
       const graph = graphFor(task.graphs, batch.size);
       const carried = [...graph.parameters, ...graph.state];
       const feeds: Record<string, OrtTensor> = {
-        [graph.learningRate]: learningRate,
+        [graph.learningRate]: new runtime.Tensor("float32", Float32Array.of(learningRate), []),
         [graph.input]: new runtime.Tensor("float32", batch.inputs, graph.inputShape),
         [graph.target]: targetTensor(runtime, batch, graph),
       };
@@ -72,6 +73,9 @@ function stepper(task: TrainTask, runtime: Runtime, sessions: Sessions) {
       carried.forEach(({ input, output }, i) => {
         feeds[input] = current[i] as OrtTensor;
         fetches[output] = next[i] as OrtTensor;
+      });
+      graph.references.forEach((name, i) => {
+        feeds[name] = references[i] as OrtTensor;
       });
       const outputs = await sessions.run(graph, feeds, fetches);
       [current, next] = [next, current];

@@ -26,6 +26,7 @@ export const handmade: Graphs = {
     ["velocity.w", zeros("float32", [features, classes])],
     ["velocity.b", zeros("float32", [classes])],
   ]),
+  references: [],
   learningRate: 0.1,
   training: (batchSize) => ({
     ...frame("train", batchSize),
@@ -33,6 +34,7 @@ export const handmade: Graphs = {
     learningRate: "lr",
     parameters: carried(parameters),
     state: carried(velocities),
+    references: [],
   }),
   evaluation: (batchSize) => ({
     ...frame("evaluate", batchSize),

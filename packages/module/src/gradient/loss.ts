@@ -1,28 +1,49 @@
-// The gradient of ONNX's own loss operator.
-import { FederationError, tensor } from "@perennial-fl/core";
-import { describeNode, stringOf } from "../graph.js";
-import type { GradientRule } from "./site.js";
+// The gradients of ONNX's own loss operators.
+import { FederationError, elementCount } from "@perennial-fl/core";
+import type { GraphBuilder, Value } from "../builder.js";
+import { describeNode, intOf, stringOf } from "../graph.js";
+import { oneHot } from "./site.js";
+import type { Gradient, GradientRule, GradientSite } from "./site.js";
 
 export const lossGradients: { readonly [opType: string]: GradientRule } = {
-  /** For scores [batch, classes], without class weights: softmax minus one-hot. */
-  SoftmaxCrossEntropyLoss: (g, at) => {
-    const { a, b, dY, node } = at;
-    const reduction = stringOf(node, "reduction", "mean");
-    if (a.shape.length !== 2 || reduction === "none" || at.has(2) || "ignore_index" in node.attributes) {
+  NegativeLogLikelihoodLoss: (g, at) => {
+    const { share, truth } = shares(g, at);
+    return [() => g.op("Neg", [g.mul(truth(), share())])];
+  },
+  /** Softmax minus one-hot. */
+  SoftmaxCrossEntropyLoss: (g, at): readonly Gradient[] => {
+    if (at.uses(1)) {
       throw new FederationError(
         "model/unsupported",
-        `differentiating the ${describeNode(node)}: only scores [batch, classes] reduced to one number, without weights`,
+        `differentiating the ${describeNode(at.node)}: the loss depends on its log_prob; use LogSoftmax for that`,
       );
     }
-    const [batch, classes] = a.shape as [number, number];
-    return [
-      () => {
-        const depth = g.constant(tensor("int64", [1], BigInt64Array.of(BigInt(classes))));
-        const zeroOne = a.dtype === "float64" ? Float64Array.of(0, 1) : Float32Array.of(0, 1);
-        const oneHot = g.op("OneHot", [b, depth, g.constant(tensor(a.dtype, [2], zeroOne))], { axis: -1 });
-        const difference = g.sub(g.op("Exp", [at.output(1)]), oneHot);
-        return g.mul(difference, reduction === "sum" ? dY : g.mul(dY, g.scalar(1 / batch, dY)));
-      },
-    ];
+    const { share, truth } = shares(g, at);
+    return [() => g.mul(g.sub(g.op("Exp", [at.output(1)]), truth()), share())];
   },
 };
+
+/** Which class is right, and how much of dY the loss of each target gets: [batch, 1, ...], by class weights and reduction. */
+function shares(g: GraphBuilder, at: GradientSite): { readonly truth: () => Value; readonly share: () => Value } {
+  const { a: scores, b: targets, dY, node } = at;
+  const reduction = stringOf(node, "reduction", "mean");
+  const ignored = intOf(node, "ignore_index", undefined);
+  const valid = ignored === undefined ? undefined : g.op("Not", [g.op("Equal", [targets, g.scalar(ignored, targets)])]);
+  const chosen = valid === undefined ? targets : g.op("Where", [valid, targets, g.scalar(0, targets)]);
+  const truth = (): Value => oneHot(g, chosen, scores.shape[1] as number, scores);
+  return {
+    truth,
+    share() {
+      const perTarget = (value: Value): Value => g.op("Unsqueeze", [value, g.ints([1])]);
+      const classes = at.has(2) ? g.op("Gather", [at.c, chosen]) : undefined;
+      const kept = valid === undefined ? undefined : g.op("Cast", [valid], { to: scores.dtype === "float64" ? 11 : 1 });
+      const weights = classes === undefined ? kept : kept === undefined ? classes : g.mul(classes, kept);
+      if (reduction === "none") return perTarget(weights === undefined ? dY : g.mul(weights, dY));
+      if (weights === undefined) {
+        return reduction === "sum" ? dY : g.mul(dY, g.scalar(1 / elementCount(targets.shape), dY));
+      }
+      const all = g.op("ReduceSum", [weights], { keepdims: 0 });
+      return g.mul(perTarget(weights), reduction === "sum" ? dY : g.div(dY, all));
+    },
+  };
+}

@@ -1,5 +1,6 @@
 // What a gradient rule sees of a node of the forward graph.
 import { assert, tensor } from "@perennial-fl/core";
+import type { TensorHeader } from "@perennial-fl/core";
 import type { GraphBuilder, Placed, Value } from "../builder.js";
 import type { Node } from "../graph.js";
 
@@ -64,10 +65,21 @@ export class GradientSite {
     return value;
   }
 
+  /** Whether the loss depends on an output. */
+  uses(index: number): boolean {
+    return this.#gradients[index] !== undefined;
+  }
+
   /** The gradient of an output; zeros where the loss does not depend on it. */
   gradient(index: number): Value {
     return this.#gradients[index] ?? fill(this.#g, 0, this.output(index));
   }
+}
+
+/** 1 at the class of each index [batch, ...], 0 elsewhere: [batch, classes, ...], of the element type of `like`. */
+export function oneHot(g: GraphBuilder, indices: Value, classes: number, like: TensorHeader): Value {
+  const zeroOne = like.dtype === "float64" ? Float64Array.of(0, 1) : Float32Array.of(0, 1);
+  return g.op("OneHot", [indices, g.ints([classes]), g.constant(tensor(like.dtype, [2], zeroOne))], { axis: 1 });
 }
 
 /** A constant of the shape and element type of `like`, made by the graph itself. */

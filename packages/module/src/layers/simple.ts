@@ -1,5 +1,5 @@
-// Layers without parameters: activations, poolings, flatten.
-import { float } from "@perennial-fl/core";
+// Layers without parameters: activations, poolings, flatten, dropout.
+import { FederationError, float, float32 } from "@perennial-fl/core";
 import type { Layer } from "./layer.js";
 import { padsOf, pairOf } from "./pair.js";
 import type { Pair } from "./pair.js";
@@ -64,4 +64,13 @@ export function avgPool2d(kernelSize: Pair, { stride = kernelSize, padding = 0 }
 /** The mean of every channel, with spatial axes of length 1. */
 export function globalAvgPool2d(): Layer {
   return (at) => at.place("GlobalAveragePool", [at.input]);
+}
+
+/** Zeroes elements with probability `p` in training, and scales the others by 1 / (1 - p) (PyTorch's `nn.Dropout`). */
+export function dropout(p = 0.5): Layer {
+  if (!(p >= 0 && p < 1)) {
+    throw new FederationError("argument/invalid", `building a module: dropout with p ${p}, not from 0 to below 1`);
+  }
+  // The ratio is a node and not an initializer: it must not count as a parameter.
+  return (at) => at.place("Dropout", [at.input, at.place("Constant", [], { value: float32([], [p]) })]);
 }

@@ -10,6 +10,10 @@ export const arrangementShapes: { readonly [opType: string]: ShapeRule } = {
   ArgMax: argMax,
   Cast: (at) => ({ dtype: dtypeOf(intOf(at.node, "to", 0), "a Cast"), shape: at.a.shape }),
   Concat: concat,
+  Constant: (at) => {
+    const value = at.node.attributes["value"];
+    return value?.type === "tensor" ? value.value : at.fail("it holds no tensor");
+  },
   ConstantOfShape: (at) => {
     const value = at.node.attributes["value"];
     return { dtype: value?.type === "tensor" ? value.value.dtype : "float32", shape: at.ints(0) };
@@ -33,6 +37,10 @@ export const arrangementShapes: { readonly [opType: string]: ShapeRule } = {
     const pads = at.ints(1);
     const rank = at.a.shape.length;
     return { dtype: at.a.dtype, shape: at.a.shape.map((length, i) => length + (pads[i] ?? 0) + (pads[i + rank] ?? 0)) };
+  },
+  Range: (at) => {
+    const [from, to, step] = [0, 1, 2].map((index) => at.ints(index)[0] ?? 0) as [number, number, number];
+    return { dtype: at.a.dtype, shape: [Math.max(0, Math.ceil((to - from) / step))] };
   },
   ReduceMax: reduce,
   ReduceMean: reduce,

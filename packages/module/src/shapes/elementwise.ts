@@ -6,18 +6,31 @@ const same: ShapeRule = ({ a }) => ({ dtype: a.dtype, shape: a.shape });
 const binary: ShapeRule = (at) => ({ dtype: at.a.dtype, shape: broadcast(at, at.a.shape, at.b.shape) });
 const comparison: ShapeRule = (at) => ({ dtype: "bool", shape: broadcast(at, at.a.shape, at.b.shape) });
 
+const variadic: ShapeRule = (at) => {
+  const operands = Array.from({ length: at.count }, (_, i) => at.input(i).shape);
+  return { dtype: at.a.dtype, shape: operands.reduce((joined, shape) => broadcast(at, joined, shape)) };
+};
+
 export const elementwiseShapes: { readonly [opType: string]: ShapeRule } = {
   Add: binary,
   Sub: binary,
   Mul: binary,
   Div: binary,
   Pow: binary,
+  Max: variadic,
+  Min: variadic,
+  BitShift: binary,
+  BitwiseXor: binary,
   Equal: comparison,
   Greater: comparison,
   Less: comparison,
   Where: (at) => ({ dtype: at.b.dtype, shape: broadcast(at, broadcast(at, at.a.shape, at.b.shape), at.c.shape) }),
   Abs: same,
   Clip: same,
+  Dropout: ({ a }) => [
+    { dtype: a.dtype, shape: a.shape },
+    { dtype: "bool", shape: a.shape },
+  ],
   Elu: same,
   Erf: same,
   Exp: same,
@@ -26,6 +39,7 @@ export const elementwiseShapes: { readonly [opType: string]: ShapeRule } = {
   Log: same,
   LogSoftmax: same,
   Neg: same,
+  Not: same,
   Reciprocal: same,
   Relu: same,
   Sigmoid: same,

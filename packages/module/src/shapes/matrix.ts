@@ -7,6 +7,7 @@ import type { ShapeRule, ShapeSite } from "./site.js";
 export const matrixShapes: { readonly [opType: string]: ShapeRule } = {
   Gemm: gemm,
   MatMul: matMul,
+  NegativeLogLikelihoodLoss: crossEntropy,
   SoftmaxCrossEntropyLoss: crossEntropy,
 };
 
