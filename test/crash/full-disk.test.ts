@@ -126,7 +126,7 @@ describe("a full disk", () => {
         else {
           full++;
           expect(isFederationError(failure), messageOf(failure)).to.equal(true);
-          expect(String(failure))
+          expect(messageOf(failure))
             .to.include(directory)
             .and.match(/ENOSPC/)
             .and.match(/\d+ bytes/);
