@@ -1,7 +1,7 @@
 // Opens a trainer for a module: its graphs from the module, its worker from this package.
 import { FederationError } from "@perennial-fl/core";
-import { evaluationGraph, trainingGraph } from "@perennial-fl/module";
-import type { Loss, NamedHeader, OnnxModule, Optimizer } from "@perennial-fl/module";
+import { evaluationGraph, loweringNames, trainingGraph } from "@perennial-fl/module";
+import type { Loss, LoweringName, NamedHeader, OnnxModule, Optimizer } from "@perennial-fl/module";
 import { requireWhole } from "./checks.js";
 import type { ExampleShape } from "./dataset.js";
 import type { Graphs } from "./graphs.js";
@@ -24,6 +24,11 @@ export interface TrainerOptions {
   readonly threads?: number;
   /** By onnxruntime's name (default `cpu`). */
   readonly executionProvider?: string;
+  /**
+   * Which faster forms of the train step may take its place where they fit: all (`auto`, the default), none, or those
+   * named. They give the plain step's results up to rounding, and each repeats its own to the byte.
+   */
+  readonly lowering?: "auto" | "none" | readonly LoweringName[];
 }
 
 /**
@@ -32,10 +37,27 @@ export interface TrainerOptions {
  * and `argument/invalid`.
  */
 export async function openTrainer(options: TrainerOptions): Promise<Trainer> {
-  const { threads = 1, executionProvider = "cpu" } = options;
+  const { threads = 1, executionProvider = "cpu", lowering = "auto" } = options;
   requireWhole("threads", threads, 1);
+  const lowerings = requireLowerings(lowering, executionProvider);
   requireSilence();
-  return startTrainer(graphsOf(options), new URL("./worker.js", import.meta.url), { threads, executionProvider });
+  return startTrainer(graphsOf(options), new URL("./worker.js", import.meta.url), {
+    threads,
+    executionProvider,
+    lowerings,
+  });
+}
+
+/** Throws `argument/invalid` for one that does not exist. All of them are for the kernels of the processor. */
+function requireLowerings(lowering: TrainerOptions["lowering"], executionProvider: string): readonly LoweringName[] {
+  if (lowering === "none") return [];
+  if (lowering === "auto" || lowering === undefined) return executionProvider === "cpu" ? loweringNames : [];
+  const strange = lowering.find((name) => !loweringNames.includes(name));
+  if (strange === undefined) return lowering;
+  throw new FederationError(
+    "argument/invalid",
+    `lowering is "auto", "none" or a list of [${loweringNames.join(", ")}], and names "${strange}"`,
+  );
 }
 
 function graphsOf({ module, loss, optimizer, frozen }: TrainerOptions): Graphs {

@@ -1,5 +1,6 @@
 // What the main thread and the worker say to each other. All of it is plain data that can be cloned.
 import type { ErrorCode, Tensor } from "@perennial-fl/core";
+import type { LoweringName } from "@perennial-fl/module";
 import type { Examples } from "./dataset.js";
 import type { Lifeline } from "./lifeline.js";
 import type { Evaluated, Progress, Trained } from "./trainer.js";
@@ -88,6 +89,7 @@ export const control = { stop: 0, epoch: 1, step: 2, length: 3 } as const;
 export interface Setup {
   readonly threads: number;
   readonly executionProvider: string;
+  readonly lowerings: readonly LoweringName[];
 }
 
 /** What a worker is started with. */

@@ -1,7 +1,9 @@
 // Inference sessions, made once per graph and batch size: making one costs as much as many steps.
 import type { InferenceSession } from "onnxruntime-node";
 import { holding } from "./lifeline.js";
-import type { BatchGraph, WorkerData } from "./protocol.js";
+import { lowererOf } from "./lowering.js";
+import type { Layouts } from "./lowering.js";
+import type { BatchGraph, TrainingGraph, WorkerData } from "./protocol.js";
 import { recent } from "./recent.js";
 import type { Runtime } from "./runtime.js";
 
@@ -13,10 +15,20 @@ type Tensors = InferenceSession.FeedsType;
 export interface Sessions {
   /** Runs a graph; `fetches` names the outputs wanted (all without it) and may lend them memory. */
   run(graph: BatchGraph, feeds: Tensors, fetches?: InferenceSession.FetchesType): Promise<Tensors>;
+  /** How {@link Sessions.run} takes and gives the values that a train step carries. */
+  layouts(graph: TrainingGraph): Promise<Layouts>;
 }
 
-export function openSessions(runtime: Runtime, { threads, executionProvider, lifeline }: WorkerData): Sessions {
-  const sessions = recent<string, InferenceSession>(sessionsKept, (session) => void session.release());
+interface Opened {
+  readonly session: InferenceSession;
+  readonly layouts: Layouts;
+}
+
+export function openSessions(
+  runtime: Runtime,
+  { threads, executionProvider, lowerings, lifeline }: WorkerData,
+): Sessions {
+  const sessions = recent<string, Opened>(sessionsKept, ({ session }) => void session.release());
   const options: InferenceSession.SessionOptions = {
     executionProviders: [executionProvider],
     intraOpNumThreads: threads,
@@ -26,19 +38,24 @@ export function openSessions(runtime: Runtime, { threads, executionProvider, lif
     logSeverityLevel: 4,
   };
 
-  async function sessionOf({ key, bytes }: BatchGraph): Promise<InferenceSession> {
-    const kept = sessions.get(key);
+  const lower = lowererOf(runtime, lowerings, options);
+
+  async function sessionOf(graph: BatchGraph): Promise<Opened> {
+    const kept = sessions.get(graph.key);
     if (kept !== undefined) return kept;
-    const session = await runtime.InferenceSession.create(bytes, options);
-    sessions.set(key, session);
-    return session;
+    const isTraining = "learningRate" in graph;
+    const { bytes, layouts } = isTraining ? await lower(graph.bytes) : { bytes: graph.bytes, layouts: new Map() };
+    const opened = { session: await runtime.InferenceSession.create(bytes, options), layouts };
+    sessions.set(graph.key, opened);
+    return opened;
   }
 
   return {
     run: (graph, feeds, fetches) =>
       holding(lifeline, async () => {
-        const session = await sessionOf(graph);
+        const { session } = await sessionOf(graph);
         return session.run(feeds, fetches ?? session.outputNames);
       }),
+    layouts: (graph) => holding(lifeline, async () => (await sessionOf(graph)).layouts),
   };
 }

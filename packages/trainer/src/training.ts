@@ -1,10 +1,13 @@
 // The training loop, as the worker runs it.
 import { describeTensor, FederationError, firstNonFinite, tensor } from "@perennial-fl/core";
 import type { Tensor } from "@perennial-fl/core";
+import { arranged, restored } from "@perennial-fl/module";
+import type { Layout } from "@perennial-fl/module";
 import type { Tensor as OrtTensor } from "onnxruntime-node";
 import { allocateBatch, epochOrder, fillBatch } from "./batches.js";
 import type { Batch } from "./batches.js";
 import type { Examples } from "./dataset.js";
+import type { Layouts } from "./lowering.js";
 import type { Control, TrainingGraph, TrainResult, TrainTask } from "./protocol.js";
 import type { Runtime } from "./runtime.js";
 import type { Sessions } from "./sessions.js";
@@ -54,15 +57,30 @@ export async function train(
 /** Runs steps one after the other; what a step gives is what the next one takes. */
 function stepper(task: TrainTask, runtime: Runtime, sessions: Sessions) {
   const ort = (held: Tensor): OrtTensor => toOrt(runtime, held);
-  const references = task.references.map(ort);
+  let references: Values = task.references.map(ort);
   const given = [...task.parameters, ...task.state];
   // Two sets of buffers in turn: a step that wrote over what it reads would be wrong without a word.
   let current: Values = given.map(ort);
   let next: Values = given.map((held) => ort({ ...held, data: held.data.slice() }));
+  let laid: Layouts = new Map();
+
+  /** Puts everything in the order in which the next graph takes it: at the first step, and where another graph comes. */
+  function lay(graph: TrainingGraph, wanted: Layouts): void {
+    if (wanted === laid) return;
+    const moved = (values: Values, names: readonly string[]): Values =>
+      values.map((value, i) =>
+        ort(relaid(tensorOf(value), laid.get(names[i] as string), wanted.get(names[i] as string))),
+      );
+    const names = [...graph.parameters, ...graph.state].map(({ input }) => input);
+    [current, references] = [moved(current, names), moved(references, graph.references)];
+    laid = wanted;
+  }
+
   return {
     /** One step on a batch, and its loss. */
     async run(batch: Batch, learningRate: number): Promise<number> {
       const graph = graphFor(task.graphs, batch.size);
+      lay(graph, await sessions.layouts(graph));
       const carried = [...graph.parameters, ...graph.state];
       const feeds: Record<string, OrtTensor> = {
         [graph.learningRate]: new runtime.Tensor("float32", Float32Array.of(learningRate), []),
@@ -82,10 +100,22 @@ function stepper(task: TrainTask, runtime: Runtime, sessions: Sessions) {
       return Number((outputs[graph.loss] as OrtTensor).data[0]);
     },
     values(): { parameters: Tensor[]; state: Tensor[] } {
-      const values = given.map((held, i) => tensor(held.dtype, held.shape, (current[i] as OrtTensor).data as never));
+      const graph = (task.graphs.full ?? task.graphs.rest) as TrainingGraph;
+      lay(graph, new Map());
+      const values = current.map(tensorOf);
       return { parameters: values.slice(0, task.parameters.length), state: values.slice(task.parameters.length) };
     },
   };
+}
+
+function tensorOf({ type, dims, data }: OrtTensor): Tensor {
+  return tensor(type as Tensor["dtype"], dims, data as never);
+}
+
+function relaid(held: Tensor, from: Layout | undefined, to: Layout | undefined): Tensor {
+  if (JSON.stringify(from) === JSON.stringify(to)) return held;
+  const plain = from === undefined ? held : restored(held, from);
+  return to === undefined ? plain : arranged(plain, to);
 }
 
 export function toOrt(runtime: Runtime, { dtype, shape, data }: Tensor): OrtTensor {

@@ -80,7 +80,7 @@ describe("A worker that dies", () => {
 
   it("fails the call with its epoch, step and cause, and a new worker takes the next one", async () => {
     const script = new URL("./programs/crashing-worker.js", import.meta.url);
-    const trainer = await startTrainer(handmade, script, { threads: 1, executionProvider: "cpu" });
+    const trainer = await startTrainer(handmade, script, { threads: 1, executionProvider: "cpu", lowerings: [] });
     const error: unknown = await trainer.train(parameters, { ...options, epochs: 2 }).catch((e: unknown) => e);
     expect(isFederationError(error, "trainer/failed")).to.be.true;
     expect(String(error)).to.include("the training worker died during training in epoch 2, step 3: out of luck");
@@ -90,7 +90,7 @@ describe("A worker that dies", () => {
 
   it("is no failure when it was closed: the call was stopped, and the next is refused", async () => {
     const script = new URL("../src/worker.js", import.meta.url);
-    const trainer = await startTrainer(handmade, script, { threads: 1, executionProvider: "cpu" });
+    const trainer = await startTrainer(handmade, script, { threads: 1, executionProvider: "cpu", lowerings: [] });
     let closing: Promise<void> | undefined;
     const close = (): void => {
       closing ??= trainer.close();
@@ -107,12 +107,12 @@ describe("A worker that dies", () => {
   it("fails a call that the runtime cannot do, with the runtime's own words", async () => {
     const script = new URL("../src/worker.js", import.meta.url);
     const broken = { ...handmade, evaluation: (size: number) => ({ ...handmade.evaluation(size), loss: "lost" }) };
-    const trainer = await startTrainer(broken, script, { threads: 1, executionProvider: "cpu" });
+    const trainer = await startTrainer(broken, script, { threads: 1, executionProvider: "cpu", lowerings: [] });
     const garbled = {
       ...handmade,
       training: (size: number) => ({ ...handmade.training(size), bytes: new Uint8Array(9) }),
     };
-    const second = await startTrainer(garbled, script, { threads: 1, executionProvider: "cpu" });
+    const second = await startTrainer(garbled, script, { threads: 1, executionProvider: "cpu", lowerings: [] });
     const error: unknown = await second.train(parameters, { ...options, epochs: 1 }).catch((e: unknown) => e);
     expect(isFederationError(error, "trainer/failed")).to.be.true;
     expect(String(error)).to.match(/training failed in epoch 1, step 1: /);

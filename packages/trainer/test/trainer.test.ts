@@ -9,7 +9,7 @@ import { handmade } from "./handmade.js";
 import { points } from "./points.js";
 
 const worker = new URL("../src/worker.js", import.meta.url);
-const setup = { threads: 1, executionProvider: "cpu" };
+const setup = { threads: 1, executionProvider: "cpu", lowerings: [] };
 const start: Parameters = handmade.parameters.map(({ shape }) => zeros("float32", shape));
 const dataset = points(100, 1);
 const options: TrainOptions = { dataset, batchSize: 16, epochs: 2, seed: ["test", 1] };
