@@ -3,7 +3,7 @@ import { expect } from "chai";
 import { bytesOf, float32, memorySink, random, sameTensor } from "@perennial-fl/core";
 import type { FleetEvent, OpenSink, Tensor, UpdateSink } from "@perennial-fl/core";
 import { HeldBytes, connect, defaultLimits, listenStreaming } from "../src/index.js";
-import type { ServedConnection } from "../src/index.js";
+import type { ListenStreamingOptions, ServedConnection } from "../src/index.js";
 
 const MiB = 2 ** 20;
 
@@ -20,6 +20,19 @@ function countingSink(count: (bytes: number) => void): UpdateSink {
     close: (tensors) => Promise.resolve({ tensors, read: () => expect.fail("nothing was kept") }),
     abort: () => Promise.resolve(),
   };
+}
+
+/** A sink that looks at a chunk only later, as a disk does. */
+function slowSink(): UpdateSink {
+  const sink = memorySink();
+  const write: UpdateSink["write"] = (chunk) =>
+    new Promise((resolve) => {
+      setImmediate(() => {
+        void sink.write(chunk);
+        resolve();
+      });
+    });
+  return { ...sink, write };
 }
 
 /** Different for every client, round and element. */
@@ -40,11 +53,22 @@ async function answer(client: ServedConnection, id: string, rounds: number, leng
 }
 
 async function rounds(
-  options: { readonly clients: number; readonly rounds: number; readonly length: number; readonly openSink: OpenSink },
+  options: {
+    readonly clients: number;
+    readonly rounds: number;
+    readonly length: number;
+    readonly openSink: OpenSink;
+    readonly limits?: ListenStreamingOptions["limits"];
+  },
   hear: (event: Extract<FleetEvent, { type: "replied" }>) => void,
 ): Promise<HeldBytes> {
   const held = new HeldBytes();
-  const fleet = await listenStreaming({ address: "127.0.0.1:0", openSink: options.openSink, held });
+  const fleet = await listenStreaming({
+    address: "127.0.0.1:0",
+    openSink: options.openSink,
+    held,
+    limits: options.limits ?? {},
+  });
   const ids = Array.from({ length: options.clients }, (_, i) => `client-${i}`);
   const clients = await Promise.all(ids.map((clientId) => connect({ serverAddress: fleet.address, clientId })));
   const answering = clients.map((client, i) => answer(client, ids[i] ?? "", options.rounds, options.length));
@@ -89,11 +113,12 @@ describe("the streaming server's memory", () => {
   });
 
   it("what arrives is what that client sent in that round, to the bit", async () => {
-    const openSink: OpenSink = () => memorySink();
+    const openSink: OpenSink = () => slowSink();
     let heard = 0;
-    // Long enough for a place, several stages and many frames, and of no round length.
+    // Long enough for a place, and of no round length; one turn of the event loop fills several of these stages.
     const length = 400_001;
-    await rounds({ clients: 6, rounds: 3, length, openSink }, ({ client, key, reply }) => {
+    const limits = { stageBytes: 2 ** 14 };
+    await rounds({ clients: 6, rounds: 3, length, openSink, limits }, ({ client, key, reply }) => {
       if (reply.type !== "fit" || key === undefined) expect.fail(reply.type);
       expect(reply.numExamples).to.equal(key.round);
       const [expected, actual] = [distinct(client, key.round, length), reply.update.read(0)];
