@@ -16,6 +16,8 @@ const engine = "packages/server/dist/src/engine";
 const resume = "test/dist/resume/*.test.js";
 const stories = "test/dist/stories/*.test.js";
 const kill = "test/dist/kill/kill.test.js";
+const checkpointer = "packages/checkpointer/dist/src";
+const crash = "test/dist/crash";
 const responder = "packages/client/dist/src/responder.js";
 
 const http2 = "packages/transport/dist/src/http2";
@@ -197,5 +199,68 @@ export const mutants: readonly Mutant[] = [
     before: "if (!calls.take())",
     after: "if (false)",
     suite: "packages/transport/dist/test/streaming-limits.test.js",
+  },
+  {
+    name: "contents get their name before they are synced",
+    file: `${checkpointer}/replace-file.js`,
+    before: "await file.sync();",
+    after: "",
+    suite: `${crash}/crash.test.js`,
+  },
+  {
+    name: "a save is reported before its name is durable",
+    file: `${checkpointer}/replace-file.js`,
+    before: 'await step("making durable the names in", directory, () => disk.syncDirectory(directory));',
+    after: "",
+    suite: `${crash}/crash.test.js`,
+  },
+  {
+    name: "a journal's record is reported before it is synced",
+    file: `${checkpointer}/directory-log.js`,
+    before: "await file.sync();",
+    after: "",
+    suite: `${crash}/server.test.js`,
+  },
+  {
+    name: "a journal that was cleared against the disk's word is taken for another's",
+    file: `${checkpointer}/directory-log.js`,
+    before: "removing = true;",
+    after: "",
+    suite: `${crash}/faults.test.js`,
+  },
+  {
+    name: "the generation before is not kept",
+    file: `${checkpointer}/replace-file.js`,
+    before: "if (keepPrevious)",
+    after: "if (false)",
+    suite: `${crash}/bit-rot.test.js`,
+  },
+  {
+    name: "generations that swapped their names are not noticed",
+    file: `${checkpointer}/per-round-state-checkpointer.js`,
+    before: "previous.generation > current.generation",
+    after: "false",
+    suite: `${crash}/bit-rot.test.js`,
+  },
+  {
+    name: "a state's digest is not compared",
+    file: `${checkpointer}/safetensors.js`,
+    before: "digestOf(bytes, head, digest) !== digest",
+    after: "false",
+    suite: `${crash}/bit-rot.test.js`,
+  },
+  {
+    name: "a module's digest is not compared",
+    file: `${checkpointer}/module-file.js`,
+    before: "digestOf(bytes, digest) !== digest",
+    after: "false",
+    suite: `${crash}/bit-rot.test.js`,
+  },
+  {
+    name: "an answer to another question counts",
+    file: `${engine}/progress.js`,
+    before: "sameKey(progress.key, key)",
+    after: "progress.key.phase === key.phase",
+    suite: `${crash}/repeats.test.js`,
   },
 ];
