@@ -2,6 +2,7 @@
 import { FederationError, assert, tensor } from "@perennial-fl/core";
 import type { Tensor } from "@perennial-fl/core";
 import type { GraphBuilder, Value } from "./builder.js";
+import { decompositions } from "./decompositions/rules.js";
 import type { Masks } from "./dropout.js";
 import { fold } from "./fold.js";
 import { fill } from "./gradient/site.js";
@@ -54,7 +55,9 @@ export function trace(
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((name) => (name === "" ? undefined : valueOf(values, name, node)));
     const rewrite = node.domain === "" && Object.hasOwn(imports, node.opType) ? imports[node.opType] : undefined;
-    const outputs = (rewrite ?? place)(context, node, inputs);
+    const stands =
+      node.domain === "" && Object.hasOwn(decompositions, node.opType) ? decompositions[node.opType] : undefined;
+    const outputs = stands?.(g, node, inputs, graph.opset) ?? (rewrite ?? place)(context, node, inputs);
     node.outputs.forEach((name, i) => {
       if (name !== "" && outputs[i] !== undefined) values.set(name, outputs[i]);
     });
@@ -133,8 +136,13 @@ const imports: { readonly [opType: string]: Import } = {
       { raw: node.attributes },
       { name: node.name, outputs: [node.outputs[0] ?? "MaxPool", `${node.outputs[0] ?? ""}.indices`] },
     ),
+  ReduceL1: axesAsInput,
+  ReduceL2: axesAsInput,
+  ReduceLogSumExp: axesAsInput,
   ReduceMax: axesAsInput,
   ReduceMean: axesAsInput,
+  ReduceMin: axesAsInput,
+  ReduceSumSquare: axesAsInput,
   ReduceSum: axesAsInput,
   Shape: ({ g }, _, inputs) => [g.ints(required(inputs[0]).shape)],
   Softmax: softmax,

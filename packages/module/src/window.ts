@@ -73,3 +73,15 @@ export function outputPadding(window: Window, spatial: readonly number[]): numbe
     return length + (pads[i] ?? 0) + (pads[i + spatial.length] ?? 0) - reached;
   });
 }
+
+/** A Pad's lengths for all axes, beginnings before ends; its file may name only some axes. */
+export function padsByAxis(pads: readonly number[], axes: readonly number[] | undefined, rank: number): number[] {
+  if (axes === undefined) return [...pads];
+  const all = new Array<number>(2 * rank).fill(0);
+  axes.forEach((given, i) => {
+    const axis = given < 0 ? given + rank : given;
+    all[axis] = pads[i] ?? 0;
+    all[axis + rank] = pads[i + axes.length] ?? 0;
+  });
+  return all;
+}

@@ -24,8 +24,11 @@ interface Case {
 
 const cases = JSON.parse(readFileSync(new URL("../../fixtures/gradients.json", import.meta.url), "utf8")) as Case[];
 
+/** Operators that the opset of the other cases does not have. */
+const opsets: { readonly [op: string]: number } = { Gelu: 20, GroupNormalization: 21, RMSNormalization: 23, Swish: 24 };
+
 /** sum(weights * op(x0, x1, ...)); every tensor is an initializer. */
-function graphOf({ op, attributes, inputs, weights }: Case, moved: readonly Tensor[]): Graph {
+function graphOf({ op, attributes, inputs, weights, gradients }: Case, moved: readonly Tensor[]): Graph {
   // A Split has as many outputs as lengths; the first one is what counts.
   const outputs =
     op === "Split"
@@ -46,13 +49,16 @@ function graphOf({ op, attributes, inputs, weights }: Case, moved: readonly Tens
     outputs: to,
     attributes: attributesOf(values),
   });
+  const isFixed = (i: number): boolean => gradients[i] === null && inputs[i]!.dtype === "float32";
   return {
     name: "case",
-    opset: op === "Gelu" ? 20 : 18,
+    opset: opsets[op] ?? 18,
     domains: {},
     inputs: [],
     valueInfos: [],
     nodes: [
+      // Numbers without a gradient, such as the scales of a Resize, are known before the graph runs.
+      ...moved.flatMap((value, i) => (isFixed(i) ? [node("Constant", [], [`x${i}`], { value })] : [])),
       node(
         op,
         inputs.map((_, i) => `x${i}`),
@@ -63,7 +69,10 @@ function graphOf({ op, attributes, inputs, weights }: Case, moved: readonly Tens
       node("ReduceSum", ["weighted"], ["loss"], { keepdims: 0 }),
     ],
     outputs: [{ name: "loss", dtype: "float32", shape: [] }],
-    initializers: new Map([...moved.map((value, i) => [`x${i}`, value] as const), ["weights", tensorOf(weights)]]),
+    initializers: new Map([
+      ...moved.flatMap((value, i) => (isFixed(i) ? [] : [[`x${i}`, value] as const])),
+      ["weights", tensorOf(weights)],
+    ]),
   };
 }
 

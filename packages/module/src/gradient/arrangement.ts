@@ -1,6 +1,7 @@
 // Gradients of operators that rearrange or select: the gradient goes back to where each element came from.
 import type { GraphBuilder, Value } from "../builder.js";
 import { intOf, intsOf } from "../graph.js";
+import { constantInts } from "./site.js";
 import type { Gradient, GradientRule, GradientSite } from "./site.js";
 
 const reshaped: GradientRule = (g, { a, dY }) => [() => g.reshape(dY, a.shape)];
@@ -10,6 +11,20 @@ export const arrangementGradients: { readonly [opType: string]: GradientRule } =
   Squeeze: reshaped,
   Unsqueeze: reshaped,
   Concat: concat,
+  Tile: (g, { a, b, dY }) => [
+    () => {
+      const repeats = constantInts(b);
+      const folded = a.shape.flatMap((length, i) => [repeats[i] ?? 1, length]);
+      return g.reshape(
+        g.sum(
+          g.reshape(dY, folded),
+          a.shape.map((_, i) => 2 * i),
+        ),
+        a.shape,
+      );
+    },
+  ],
+  Trilu: (g, at) => [() => g.op("Trilu", [at.dY, ...(at.has(1) ? [at.b] : [])], { upper: intOf(at.node, "upper", 1) })],
   Expand: (_, { dY }) => [() => dY],
   Transpose: (g, { a, dY, node }) => {
     const order = intsOf(

@@ -5,7 +5,10 @@ import { outputPadding, windowOf } from "../window.js";
 import type { Window } from "../window.js";
 import type { Gradient, GradientRule, GradientSite } from "./site.js";
 
-export const convolutionGradients: { readonly [opType: string]: GradientRule } = { Conv: conv };
+export const convolutionGradients: { readonly [opType: string]: GradientRule } = {
+  Conv: conv,
+  ConvTranspose: convTranspose,
+};
 
 function conv(g: GraphBuilder, { a, b, dY, node }: GradientSite): readonly Gradient[] {
   const group = intOf(node, "group", 1);
@@ -25,6 +28,18 @@ function conv(g: GraphBuilder, { a, b, dY, node }: GradientSite): readonly Gradi
       }),
     () => weightGradient(g, a, dY, b, window, group),
     () => g.reshape(g.sum(dY, [0, ...spatial.map((_, i) => i + 2)]), [b.shape[0] as number]),
+  ];
+}
+
+/** The other way round: what a convolution does to X, a transposed one does to dY. */
+function convTranspose(g: GraphBuilder, { a, b, dY, node }: GradientSite): readonly Gradient[] {
+  const group = intOf(node, "group", 1);
+  const window = windowOf(node, dY.shape.slice(2), b.shape.slice(2));
+  const { kernel, strides, pads, dilations } = window;
+  return [
+    () => g.op("Conv", [dY, b], { kernel_shape: kernel, strides, pads, dilations, group }),
+    () => weightGradient(g, dY, a, b, window, group),
+    () => g.reshape(g.sum(dY, [0, ...kernel.map((_, i) => i + 2)]), [dY.shape[1] as number]),
   ];
 }
 

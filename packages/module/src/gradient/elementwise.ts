@@ -1,6 +1,16 @@
 // Gradients of operators that work element by element.
-import { floatOf } from "../graph.js";
+import type { Value } from "../builder.js";
+import { share } from "./site.js";
 import type { GradientRule } from "./site.js";
+
+/** Operands that tie share the gradient, as in PyTorch. */
+const extreme: GradientRule = (g, at) => {
+  const won = (operand: Value): Value => share(g, operand, at.y);
+  return at.each((operand) => {
+    const all = at.operands.map(won).reduce((sum, mask) => g.add(sum, mask));
+    return g.mul(at.dY, g.div(won(operand), all));
+  });
+};
 
 export const elementwiseGradients: { readonly [opType: string]: GradientRule } = {
   Add: (_, { dY }) => [() => dY, () => dY],
@@ -12,12 +22,18 @@ export const elementwiseGradients: { readonly [opType: string]: GradientRule } =
     () => g.mul(dY, g.mul(b, g.op("Pow", [a, g.sub(b, g.scalar(1, b))]))),
     () => g.mul(dY, g.op("Where", [g.op("Equal", [a, g.scalar(0, a)]), g.scalar(0, a), g.mul(y, g.op("Log", [a]))])),
   ],
+  Sum: (_, at) => at.each(() => at.dY),
+  Mean: (g, at) => at.each(() => g.mul(at.dY, g.scalar(1 / at.count, at.dY))),
+  Max: extreme,
+  Min: extreme,
   Neg: (g, { dY }) => [() => g.op("Neg", [dY])],
   Abs: (g, { a, dY }) => [() => g.mul(dY, g.op("Sign", [a]))],
   /** 0 outside the bounds, whole on them. */
   Clip: (g, { a, y, dY }) => [() => g.op("Where", [g.op("Equal", [a, y]), dY, g.scalar(0, a)])],
   Exp: (g, { y, dY }) => [() => g.mul(dY, y)],
   Log: (g, { a, dY }) => [() => g.div(dY, a)],
+  Sin: (g, { a, dY }) => [() => g.mul(dY, g.op("Cos", [a]))],
+  Cos: (g, { a, dY }) => [() => g.op("Neg", [g.mul(dY, g.op("Sin", [a]))])],
   Sqrt: (g, { y, dY }) => [() => g.div(dY, g.mul(y, g.scalar(2, y)))],
   Reciprocal: (g, { y, dY }) => [() => g.op("Neg", [g.mul(dY, g.mul(y, y))])],
   Cast: (g, { a, dY }) => [
@@ -25,21 +41,6 @@ export const elementwiseGradients: { readonly [opType: string]: GradientRule } =
   ],
   /** 0 at 0. */
   Relu: (g, { y, dY }) => [() => g.op("Where", [g.op("Greater", [y, g.scalar(0, y)]), dY, g.scalar(0, y)])],
-  LeakyRelu: (g, { a, dY, node }) => [
-    () =>
-      g.op("Where", [g.op("Greater", [a, g.scalar(0, a)]), dY, g.mul(dY, g.scalar(floatOf(node, "alpha", 0.01), a))]),
-  ],
-  Elu: (g, { a, y, dY, node }) => [
-    () =>
-      g.op("Where", [
-        g.op("Greater", [a, g.scalar(0, a)]),
-        dY,
-        g.mul(dY, g.add(y, g.scalar(floatOf(node, "alpha", 1), a))),
-      ]),
-  ],
-  Softplus: (g, { a, dY }) => [() => g.mul(dY, g.op("Sigmoid", [a]))],
-  Sigmoid: (g, { y, dY }) => [() => g.mul(dY, g.mul(y, g.sub(g.scalar(1, y), y)))],
-  Tanh: (g, { y, dY }) => [() => g.mul(dY, g.sub(g.scalar(1, y), g.mul(y, y)))],
   /** 2/sqrt(pi) exp(-x^2). */
   Erf: (g, { a, dY }) => [
     () => g.mul(dY, g.mul(g.op("Exp", [g.op("Neg", [g.mul(a, a)])]), g.scalar(2 / Math.sqrt(Math.PI), a))),

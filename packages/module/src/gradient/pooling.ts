@@ -3,13 +3,28 @@ import { FederationError, elementCount, tensor } from "@perennial-fl/core";
 import type { GraphBuilder, Value } from "../builder.js";
 import { describeNode, intOf } from "../graph.js";
 import { outputPadding, windowOf } from "../window.js";
-import { fill } from "./site.js";
+import { fill, share } from "./site.js";
 import type { Gradient, GradientRule, GradientSite } from "./site.js";
 
 export const poolingGradients: { readonly [opType: string]: GradientRule } = {
   AveragePool: averagePool,
   GlobalAveragePool: (g, { a, dY }) => [
     () => g.op("Expand", [g.mul(dY, g.scalar(1 / elementCount(a.shape.slice(2)), a)), g.ints(a.shape)]),
+  ],
+  GlobalMaxPool: (g, { a, y, dY }) => [
+    () => {
+      const won = share(g, a, y);
+      return g.mul(
+        dY,
+        g.div(
+          won,
+          g.sum(
+            won,
+            a.shape.slice(2).map((_, i) => i + 2),
+          ),
+        ),
+      );
+    },
   ],
   MaxPool: maxPool,
 };

@@ -1,9 +1,11 @@
 // Gradients of operators that pick parts of a tensor: what was picked gets its gradient, the rest gets zeros.
-import { elementCount } from "@perennial-fl/core";
+import { FederationError, elementCount } from "@perennial-fl/core";
 import type { GraphBuilder, Value } from "../builder.js";
 import { sliceIndices } from "../fold.js";
-import { intOf } from "../graph.js";
-import { fill } from "./site.js";
+import { describeNode, intOf, stringOf } from "../graph.js";
+import type { Node } from "../graph.js";
+import { padsByAxis } from "../window.js";
+import { constantInts, fill } from "./site.js";
 import type { GradientRule, GradientSite } from "./site.js";
 
 export const selectionGradients: { readonly [opType: string]: GradientRule } = {
@@ -11,6 +13,31 @@ export const selectionGradients: { readonly [opType: string]: GradientRule } = {
     const axis = (intOf(node, "axis", 0) + a.shape.length) % a.shape.length;
     return [() => scatter(g, dY, b, a, axis)];
   },
+  GatherElements: (g, { a, b, dY, node }) => [
+    () => g.op("ScatterElements", [fill(g, 0, a), b, dY], { axis: intOf(node, "axis", 0), reduction: "add" }),
+  ],
+  GatherND: (g, { a, b, dY, node }) => {
+    requireNone(node, "batch_dims", intOf(node, "batch_dims", 0) === 0);
+    return [() => g.op("ScatterND", [fill(g, 0, a), b, dY], { reduction: "add" })];
+  },
+  ScatterElements: (g, { b, c, dY, node }) => {
+    const reduction = reductionOf(node);
+    const axis = intOf(node, "axis", 0);
+    return [
+      () => (reduction === "add" ? dY : g.op("ScatterElements", [dY, b, fill(g, 0, c)], { axis })),
+      undefined,
+      () => g.op("GatherElements", [dY, b], { axis }),
+    ];
+  },
+  ScatterND: (g, { b, c, dY, node }) => {
+    const reduction = reductionOf(node);
+    return [
+      () => (reduction === "add" ? dY : g.op("ScatterND", [dY, b, fill(g, 0, c)])),
+      undefined,
+      () => g.op("GatherND", [dY, b]),
+    ];
+  },
+  Pad: (g, at) => [() => pad(g, at)],
   Slice: (g, at) => [() => slice(g, at)],
   Split: (g, at) => [
     (): Value => {
@@ -38,10 +65,46 @@ function scatter(g: GraphBuilder, parts: Value, indices: Value, whole: Value, ax
   return g.op("Transpose", [added], { perm: back });
 }
 
+function reductionOf(node: Node): string {
+  const reduction = stringOf(node, "reduction", "none");
+  requireNone(node, "reduction", reduction === "none" || reduction === "add");
+  return reduction;
+}
+
+function requireNone(node: Node, attribute: string, holds: boolean): void {
+  if (holds) return;
+  throw new FederationError(
+    "model/unsupported",
+    `differentiating the ${describeNode(node)}: no gradient with this ${attribute}`,
+  );
+}
+
+/** Padding that was added is cut off, or added to what it repeats; what was cut off gets zeros. */
+function pad(g: GraphBuilder, at: GradientSite): Value {
+  const { a, dY, node } = at;
+  const mode = stringOf(node, "mode", "constant");
+  const pads = padsByAxis(constantInts(at.b), at.has(3) ? constantInts(at.input(3)) : undefined, a.shape.length);
+  if (mode === "constant") return g.op("Pad", [dY, g.ints(pads.map((length) => (length === 0 ? 0 : -length)))]);
+  return a.shape.reduce((gradient, length, axis) => {
+    const [before, after] = [pads[axis] as number, pads[axis + a.shape.length] as number];
+    if (before === 0 && after === 0) return gradient;
+    const sources = Array.from({ length: before + length + after }, (_, i) => padSource(mode, i - before, length));
+    return scatter(g, gradient, g.ints(sources), { ...a, shape: gradient.shape.with(axis, length) }, axis);
+  }, dY);
+}
+
+/** The element of an axis that an element of its padding repeats. */
+function padSource(mode: string, index: number, length: number): number {
+  const around = (period: number): number => ((index % period) + period) % period;
+  if (mode === "edge") return Math.min(Math.max(index, 0), length - 1);
+  if (mode === "wrap" || length === 1) return around(length);
+  const at = around(2 * (length - 1));
+  return at < length ? at : 2 * (length - 1) - at;
+}
+
 function slice(g: GraphBuilder, at: GradientSite): Value {
   const { a } = at;
-  const constants = (index: number): number[] =>
-    Array.from<number | bigint, number>(at.input(index).constant?.data ?? [], Number);
+  const constants = (index: number): number[] => constantInts(at.input(index));
   const [starts, ends] = [constants(1), constants(2)];
   const axes = at.has(3) ? constants(3) : starts.map((_, i) => i);
   const steps = at.has(4) ? constants(4) : starts.map(() => 1);

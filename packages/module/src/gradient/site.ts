@@ -53,6 +53,16 @@ export class GradientSite {
     return this.#placed.inputs[index] !== undefined;
   }
 
+  /** All inputs of a node that leaves none out. */
+  get operands(): readonly Value[] {
+    return this.#placed.inputs.map((_, i) => this.input(i));
+  }
+
+  /** A gradient for each of {@link operands}. */
+  each(gradient: (operand: Value, index: number) => Value): Gradient[] {
+    return this.operands.map((operand, i) => () => gradient(operand, i));
+  }
+
   input(index: number): Value {
     const value = this.#placed.inputs[index];
     assert(value !== undefined, `the shape of ${this.node.opType} was inferred from input ${index}`);
@@ -74,6 +84,16 @@ export class GradientSite {
   gradient(index: number): Value {
     return this.#gradients[index] ?? fill(this.#g, 0, this.output(index));
   }
+}
+
+/** 1 where the values are equal, 0 elsewhere, in the element type of both. */
+export function share(g: GraphBuilder, value: Value, extreme: Value): Value {
+  return g.op("Cast", [g.op("Equal", [value, extreme])], { to: value.dtype === "float64" ? 11 : 1 });
+}
+
+/** The constant integers of an input, which the shape of the node's output was inferred from. */
+export function constantInts(value: Value): number[] {
+  return Array.from<number | bigint, number>(value.constant?.data ?? [], Number);
 }
 
 /** 1 at the class of each index [batch, ...], 0 elsewhere: [batch, classes, ...], of the element type of `like`. */

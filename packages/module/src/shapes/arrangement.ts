@@ -3,6 +3,7 @@ import { elementCount } from "@perennial-fl/core";
 import type { TensorHeader } from "@perennial-fl/core";
 import { intOf, intsOf } from "../graph.js";
 import { dtypeOf } from "../proto/tensors.js";
+import { padsByAxis } from "../window.js";
 import { broadcast } from "./site.js";
 import type { ShapeRule, ShapeSite } from "./site.js";
 
@@ -33,17 +34,28 @@ export const arrangementShapes: { readonly [opType: string]: ShapeRule } = {
     const axis = at.axis(intOf(at.node, "axis", -1), at.a.shape.length + 1);
     return { dtype: at.c.dtype, shape: at.a.shape.toSpliced(axis, 0, at.ints(1)[0] ?? 0) };
   },
+  GatherElements: ({ a, b }) => ({ dtype: a.dtype, shape: b.shape }),
+  GatherND: (at) => {
+    const batch = intOf(at.node, "batch_dims", 0);
+    const depth = at.b.shape.at(-1) ?? 0;
+    return { dtype: at.a.dtype, shape: [...at.b.shape.slice(0, -1), ...at.a.shape.slice(batch + depth)] };
+  },
   Pad: (at) => {
-    const pads = at.ints(1);
     const rank = at.a.shape.length;
+    const pads = padsByAxis(at.ints(1), at.has(3) ? at.ints(3) : undefined, rank);
     return { dtype: at.a.dtype, shape: at.a.shape.map((length, i) => length + (pads[i] ?? 0) + (pads[i + rank] ?? 0)) };
   },
   Range: (at) => {
     const [from, to, step] = [0, 1, 2].map((index) => at.ints(index)[0] ?? 0) as [number, number, number];
     return { dtype: at.a.dtype, shape: [Math.max(0, Math.ceil((to - from) / step))] };
   },
+  ReduceL1: reduce,
+  ReduceL2: reduce,
+  ReduceLogSumExp: reduce,
   ReduceMax: reduce,
   ReduceMean: reduce,
+  ReduceMin: reduce,
+  ReduceSumSquare: reduce,
   ReduceSum: reduce,
   Reshape: reshape,
   ScatterElements: ({ a }) => ({ dtype: a.dtype, shape: a.shape }),
@@ -51,6 +63,10 @@ export const arrangementShapes: { readonly [opType: string]: ShapeRule } = {
   Slice: slice,
   Split: split,
   Squeeze: squeeze,
+  Tile: (at) => {
+    const repeats = at.ints(1);
+    return { dtype: at.a.dtype, shape: at.a.shape.map((length, i) => length * (repeats[i] ?? 1)) };
+  },
   Transpose: ({ a, node }) => {
     const order = intsOf(
       node,

@@ -5,8 +5,10 @@ import type { Value } from "../builder.js";
 import { describeNode } from "../graph.js";
 import type { Node } from "../graph.js";
 import { arrangementShapes } from "./arrangement.js";
+import { einsumShapes } from "./einsum.js";
 import { elementwiseShapes } from "./elementwise.js";
 import { matrixShapes } from "./matrix.js";
+import { resizeShapes } from "./resize.js";
 import { ShapeSite } from "./site.js";
 import type { ShapeRule } from "./site.js";
 import { windowShapes } from "./window.js";
@@ -15,8 +17,10 @@ import { windowShapes } from "./window.js";
 export const shapeRules: { readonly [opType: string]: ShapeRule } = {
   ...elementwiseShapes,
   ...matrixShapes,
+  ...einsumShapes,
   ...arrangementShapes,
   ...windowShapes,
+  ...resizeShapes,
 };
 
 /** Headers of the node's outputs. Throws `model/unsupported` for an operator without a rule. */

@@ -1,6 +1,7 @@
 // Shapes of convolutions, poolings and normalisations over [batch, channels, ...spatial].
+import { FederationError } from "@perennial-fl/core";
 import type { TensorHeader } from "@perennial-fl/core";
-import { intOf, intsOf } from "../graph.js";
+import { describeNode, intOf, intsOf, stringOf } from "../graph.js";
 import { windowOf } from "../window.js";
 import type { ShapeRule, ShapeSite } from "./site.js";
 
@@ -13,6 +14,7 @@ export const windowShapes: { readonly [opType: string]: ShapeRule } = {
   Conv: conv,
   ConvTranspose: convTranspose,
   GlobalAveragePool: ({ a }) => ({ dtype: a.dtype, shape: a.shape.map((length, i) => (i < 2 ? length : 1)) }),
+  GlobalMaxPool: ({ a }) => ({ dtype: a.dtype, shape: a.shape.map((length, i) => (i < 2 ? length : 1)) }),
   LayerNormalization: (at) => {
     const { a, node } = at;
     const axis = at.axis(intOf(node, "axis", -1), a.shape.length);
@@ -52,9 +54,12 @@ function pool(at: ShapeSite): TensorHeader {
   return { dtype: at.a.dtype, shape: [batch, channels, ...windowOf(at.node, spatial, kernel).out] };
 }
 
-/** Only as gradients use it: with explicit pads and output padding. */
+/** With explicit pads and output padding. */
 function convTranspose(at: ShapeSite): TensorHeader {
   const { a, b, node } = at;
+  if (stringOf(node, "auto_pad", "NOTSET") !== "NOTSET" || "output_shape" in node.attributes) {
+    throw new FederationError("model/unsupported", `reading the ${describeNode(node)}: auto_pad or output_shape`);
+  }
   const [batch, , ...spatial] = a.shape;
   const [, depth, ...kernel] = b.shape;
   const rank = spatial.length;

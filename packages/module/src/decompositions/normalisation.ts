@@ -1,0 +1,48 @@
+// Normalisations of single examples, by means and squares.
+import { assert } from "@perennial-fl/core";
+import type { GraphBuilder, Value } from "../builder.js";
+import { floatOf, intOf } from "../graph.js";
+import type { Decomposition } from "./decomposition.js";
+
+export const normalisationDecompositions: { readonly [opType: string]: Decomposition } = {
+  /** Ulyanov, Vedaldi and Lempitsky 2016. */
+  InstanceNormalization: (g, node, [x, scale, bias]) => {
+    assert(x !== undefined && scale !== undefined && bias !== undefined, "InstanceNormalization has three inputs");
+    const axes = x.shape.slice(2).map((_, i) => i + 2);
+    const normalised = standardised(g, x, axes, floatOf(node, "epsilon", 1e-5));
+    return [g.add(g.mul(normalised, perChannel(g, scale, x)), perChannel(g, bias, x))];
+  },
+  /** Wu and He 2018; before opset 21 scale and bias had an element for each group. */
+  GroupNormalization: (g, node, [x, scale, bias], opset) => {
+    assert(x !== undefined && scale !== undefined && bias !== undefined, "GroupNormalization has three inputs");
+    const groups = intOf(node, "num_groups", 1);
+    const [batch, channels] = x.shape as [number, number];
+    const rows = g.reshape(x, [batch, groups, x.shape.slice(1).reduce((a, b) => a * b, 1) / groups]);
+    const normalised = g.reshape(standardised(g, rows, [2], floatOf(node, "epsilon", 1e-5)), x.shape);
+    const each = (value: Value): Value => {
+      if (opset >= 21) return perChannel(g, value, x);
+      const wide = g.op("Expand", [g.reshape(value, [groups, 1]), g.ints([groups, channels / groups])]);
+      return perChannel(g, g.reshape(wide, [channels]), x);
+    };
+    return [g.add(g.mul(normalised, each(scale)), each(bias))];
+  },
+  /** Zhang and Sennrich 2019; of opset 23. */
+  RMSNormalization: (g, node, [x, scale]) => {
+    assert(x !== undefined && scale !== undefined, "RMSNormalization has two inputs");
+    const axis = intOf(node, "axis", -1);
+    const axes = x.shape.map((_, i) => i).slice(axis);
+    const square = g.mean(g.mul(x, x), axes);
+    const root = g.op("Sqrt", [g.add(square, g.scalar(floatOf(node, "epsilon", 1e-5), x))]);
+    return [g.mul(g.div(x, root), scale)];
+  },
+};
+
+function standardised(g: GraphBuilder, x: Value, axes: readonly number[], epsilon: number): Value {
+  const centred = g.sub(x, g.mean(x, axes));
+  const variance = g.mean(g.mul(centred, centred), axes);
+  return g.div(centred, g.op("Sqrt", [g.add(variance, g.scalar(epsilon, x))]));
+}
+
+function perChannel(g: GraphBuilder, value: Value, x: Value): Value {
+  return g.reshape(value, [x.shape[1] as number, ...x.shape.slice(2).map(() => 1)]);
+}

@@ -1,0 +1,12 @@
+// The one table of decompositions; the families are in the files next to this one.
+import { arrangementDecompositions } from "./arrangement.js";
+import type { Decomposition } from "./decomposition.js";
+import { normalisationDecompositions } from "./normalisation.js";
+import { recurrentDecompositions } from "./recurrent.js";
+
+/** Decompositions under ONNX's operator names. */
+export const decompositions: { readonly [opType: string]: Decomposition } = {
+  ...arrangementDecompositions,
+  ...normalisationDecompositions,
+  ...recurrentDecompositions,
+};

@@ -1,0 +1,30 @@
+// The gradient of a Resize: every element of the input gets what it gave, axis by axis.
+import { tensor } from "@perennial-fl/core";
+import { resizeWeights } from "../resize.js";
+import { constantInts } from "./site.js";
+import type { GradientRule } from "./site.js";
+
+export const resizeGradients: { readonly [opType: string]: GradientRule } = {
+  Resize: (g, at) => {
+    const { a, y, dY, node } = at;
+    const scales = at.has(2) ? constantInts(at.c) : [];
+    return [
+      () =>
+        a.shape.reduce((gradient, length, axis) => {
+          const out = y.shape[axis] as number;
+          if (out === length) return gradient;
+          const matrix = new Float64Array(out * length);
+          resizeWeights(node, length, out, scales[axis] ?? out / length).forEach((row, i) => {
+            for (const [index, weight] of row) matrix[i * length + index] = (matrix[i * length + index] ?? 0) + weight;
+          });
+          const data = a.dtype === "float64" ? matrix : Float32Array.from(matrix);
+          const last = gradient.shape.length - 1;
+          // The axis goes last, is multiplied, and goes back; swapping two axes is its own inverse.
+          const perm = gradient.shape.map((_, i) => (i === axis ? last : i === last ? axis : i));
+          const turned = g.op("Transpose", [gradient], { perm });
+          const product = g.op("MatMul", [turned, g.constant(tensor(a.dtype, [out, length], data))]);
+          return g.op("Transpose", [product], { perm });
+        }, dY),
+    ];
+  },
+};
