@@ -95,10 +95,19 @@ async function bind(server: AnyServer, address: string): Promise<string> {
   const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(address) ?? [];
   const host = bracketed ?? plain;
   if (host === undefined || Number(digits) > 65_535) throw cannotListen(address, "it is no HOST:PORT");
-  await listenAt(server, { host, port: Number(digits) }, address);
+  const port = Number(digits);
+  await listenAt(server, { host, port }, address).catch((error: unknown) => {
+    // A machine without IPv6 has its addresses of IPv4 only.
+    if (host !== "::" || !lacksIPv6((error as Error).cause)) throw error;
+    return listenAt(server, { host: "0.0.0.0", port }, address);
+  });
   const at = server.address();
-  const port = typeof at === "object" && at !== null ? at.port : digits;
-  return `${address.slice(0, address.lastIndexOf(":"))}:${port}`;
+  const bound = typeof at === "object" && at !== null ? at.port : port;
+  return `${address.slice(0, address.lastIndexOf(":"))}:${bound}`;
+}
+
+function lacksIPv6(error: unknown): boolean {
+  return ["EAFNOSUPPORT", "EADDRNOTAVAIL"].includes(String((error as NodeJS.ErrnoException | undefined)?.code));
 }
 
 function listenAt(
