@@ -263,4 +263,25 @@ export const mutants: readonly Mutant[] = [
     after: "progress.key.phase === key.phase",
     suite: `${crash}/repeats.test.js`,
   },
+  {
+    name: "trained weights come out in the order of the runtime's blocks",
+    file: "packages/trainer/dist/src/training.js",
+    before: "lay(graph, new Map());",
+    after: "",
+    suite: "packages/trainer/dist/test/lowering.test.js",
+  },
+  {
+    name: "a lowered pooling gives its gradient to every one of equal elements",
+    file: "packages/module/dist/src/lowering/blocked-neighbours.js",
+    before: 'e.op("And", [equal, e.op("Not", [taken])])',
+    after: "equal",
+    suite: "packages/module/dist/test/lowering.test.js",
+  },
+  {
+    name: "a lowered convolution's gradient leaves out a tap where the stride does not divide the kernel",
+    file: "packages/module/dist/src/lowering/blocked-input-gradient.js",
+    before: "Math.ceil((length - first) / stride)",
+    after: "Math.floor((length - first) / stride)",
+    suite: "packages/module/dist/test/lowering.test.js",
+  },
 ];
