@@ -135,7 +135,7 @@ export const mutants: readonly Mutant[] = [
     file: responder,
     before: "await this.#commit(reply, key, digest, origin);",
     after: "setTimeout(() => void this.#commit(reply, key, digest, origin), 300);",
-    suite: kill,
+    suite: "packages/client/dist/test/*.test.js",
   },
   {
     name: "a client trains again for a question that it has answered",
