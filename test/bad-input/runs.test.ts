@@ -155,7 +155,7 @@ table("how a server is started", [
       return startServer({ ...overNetwork(dir), address: "127.0.0.1:notaport" });
     },
     code: "server/address",
-    message: "the server cannot listen at 127.0.0.1:notaport: Failed to parse DNS address dns:127.0.0.1:notaport",
+    message: "the server cannot listen at 127.0.0.1:notaport: it is no HOST:PORT",
   },
 ]);
 
