@@ -7,6 +7,16 @@ import { mutants } from "../test/dist/mutants/table.js";
 const wanted = process.argv.slice(2);
 const chosen = mutants.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
 const mutate = new URL("./mutate.mjs", import.meta.url).href;
+
+// A suite that fails by itself would seem to catch every defect.
+for (const suite of new Set(chosen.map((mutant) => mutant.suite))) {
+  const run = spawnSync(process.execPath, ["tools/test.mjs", suite], { encoding: "utf8", timeout: 600_000 });
+  if (run.status === 0) continue;
+  console.log(`✗ ${suite} fails without any defect:\n${run.stdout.slice(-2000)}`);
+  console.log("0 passed, 1 failed");
+  process.exit(1);
+}
+
 let caught = 0;
 const survived = [];
 

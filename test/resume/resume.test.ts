@@ -5,10 +5,11 @@ import { expect } from "chai";
 import {
   BestLossTorchModuleCheckpointer,
   LatestTorchModuleCheckpointer,
+  PerRoundStateCheckpointer,
   parametersSha256,
 } from "@perennial-fl/checkpointer";
 import { OnnxModule, linear, relu, sequential } from "@perennial-fl/module";
-import { startServer } from "@perennial-fl/server";
+import { loadServerState, startServer } from "@perennial-fl/server";
 import type { ServerEvent } from "@perennial-fl/server";
 import { fedAdam, fedAvg, withPrivacy } from "@perennial-fl/strategy";
 import type { Strategy } from "@perennial-fl/strategy";
@@ -18,7 +19,7 @@ import { quickDirectory } from "../support/temporary.js";
 import { toyClients } from "../support/toy-clients.js";
 
 /** The commands that leave something behind. A cut at another is a cut right after one of these. */
-const durable = new Set(["open", "accept", "drop", "aggregate", "checkpoint", "commit", "finish"]);
+const durable = new Set(["open", "accept", "drop", "aggregate", "checkpoint", "commit", "save", "finish"]);
 
 /** The server dies here: nothing after this point of the session happens. */
 class Cut extends Error {}
@@ -97,17 +98,20 @@ async function untilDone(strategy: () => Strategy, cuts: (session: number) => nu
       ...(cutAt === undefined ? {} : { cutAt }),
     });
     events.push(...ended.events);
-    if (!ended.cut) return { ...outcome(stateDir, ended.events), asked, events, points: ended.points };
+    if (!ended.cut) return { ...(await outcome(stateDir, ended.events)), asked, events, points: ended.points };
   }
   throw new Error("200 sessions were not enough");
 }
 
 /** Everything that must not depend on interruptions. */
-function outcome(stateDir: string, events: readonly ServerEvent[]) {
+async function outcome(stateDir: string, events: readonly ServerEvent[]) {
   const [finished] = events.filter((event) => event.type === "finished");
   const module = (name: string) => OnnxModule.fromBytes(readFileSync(join(stateDir, name)));
   const [best, latest] = [module("best.onnx"), module("latest.onnx")];
+  const saved = await loadServerState(new PerRoundStateCheckpointer(stateDir));
   return {
+    // Everything durable but the run's random name: model, strategy state, history, failures, roster.
+    durable: { ...saved?.durable, run: "" },
     final: finished?.parametersSha256,
     best: parametersSha256(best.parameters),
     bestScore: best.metadata["perennial.score"],
@@ -117,9 +121,9 @@ function outcome(stateDir: string, events: readonly ServerEvent[]) {
   };
 }
 
-type Result = ReturnType<typeof outcome>;
-const essence = ({ final, best, bestScore, bestRound, latest, latestRound }: Result): Result => {
-  return { final, best, bestScore, bestRound, latest, latestRound };
+type Result = Awaited<ReturnType<typeof outcome>>;
+const essence = ({ durable, final, best, bestScore, bestRound, latest, latestRound }: Result): Result => {
+  return { durable, final, best, bestScore, bestRound, latest, latestRound };
 };
 
 for (const [name, strategy] of [
@@ -159,8 +163,8 @@ for (const [name, strategy] of [
 
     it("ends with the same bytes when every session dies after a few commands", async function () {
       this.timeout(300_000);
-      // Six points are aggregate, checkpoint and commit: a session that dies earlier could never commit.
-      for (const stride of [6, 7, 9, 12]) {
+      // Seven points are aggregate, checkpoint and commit with its save: a session that dies earlier could never commit.
+      for (const stride of [7, 8, 10, 13]) {
         const interrupted = await untilDone(strategy, () => stride);
         expect(essence(interrupted), `a cut every ${stride} commands`).to.deep.equal(essence(whole));
       }
@@ -169,7 +173,7 @@ for (const [name, strategy] of [
     it("counts an answer once, however often it arrives", async () => {
       const stateDir = quickDirectory();
       const ended = await session({ strategy, stateDir, arrival: 9, copies: 4 });
-      expect(essence(outcome(stateDir, ended.events))).to.deep.equal(essence(whole));
+      expect(essence(await outcome(stateDir, ended.events))).to.deep.equal(essence(whole));
     });
 
     it("asks nobody again whose answer was accepted, or who was left out", async () => {

@@ -105,6 +105,8 @@ function planOf(settings: string): Plan {
     seed: 1,
     rejoinTimeoutMs: 1000 * number("rejoin", 300),
     restartSeconds: 10,
+    drainTimeoutMs: 5000,
+    ...(given.has("skips") ? { maxSkippedRounds: number("skips", 1) } : {}),
     ...(given.has("wait") ? { waitTimeoutMs: 1000 * number("wait", 0) } : {}),
     ...(given.has("without") ? { criterion: (client: string) => client !== given.get("without") } : {}),
     ...(given.has("patience") ? { stopWhen: patience({ rounds: number("patience", 1) }) } : {}),

@@ -22,6 +22,10 @@ export interface Plan {
   readonly criterion?: (client: ClientId) => boolean;
   /** Whether the server evaluates every new model itself. */
   readonly measures?: boolean;
+  /** Gives up after so many rounds in a row, within one session, in which no update counted. Absent: never. */
+  readonly maxSkippedRounds?: number;
+  /** How long a farewell may take: whoever still trains then is cut off. */
+  readonly drainTimeoutMs: number;
   /** Ends the run before its last round. */
   readonly stopWhen?: (history: History) => boolean;
 }
@@ -29,9 +33,13 @@ export interface Plan {
 /** The timer through which a planned stop reaches the engine, in order with everything else that happens. */
 export const stopTimer = "stop";
 
-/** The part of a plan that shapes results, as it is saved. Round count and timeouts may change between sessions. */
-export function planFacts(plan: Plan, parameters: Parameters): SavedState {
-  return { ...plan.strategy.plan, seed: plan.seed, tensors: parameters.map(describeTensor).join(" ") };
+/**
+ * The part of a plan that shapes results, as it is saved. Round count, timeouts and numbers of clients may change
+ * between sessions. `module` is the digest of the module's architecture, where there is a module.
+ */
+export function planFacts(plan: Plan, parameters: Parameters, module?: string): SavedState {
+  const tensors = parameters.map(describeTensor).join(" ");
+  return { ...plan.strategy.plan, seed: plan.seed, tensors, ...(module === undefined ? {} : { module }) };
 }
 
 /** Throws `plan/mismatch`, which names the first difference and both its values. */

@@ -16,6 +16,13 @@ import type { ServerState } from "./server-state.js";
 /** What to do about a run that the state directory holds: go on with it if there is one, insist on one, or refuse one. */
 export type Resume = "auto" | "require" | "never";
 
+/** What a server was started with; a resumed run needs neither. */
+export interface Begin {
+  readonly parameters?: Parameters;
+  /** The digest of its module's architecture. */
+  readonly module?: string;
+}
+
 /** A run that has not begun. */
 export function freshDurable(run: string, plan: Plan, parameters: Parameters): Durable {
   return {
@@ -29,17 +36,26 @@ export function freshDurable(run: string, plan: Plan, parameters: Parameters): D
 }
 
 /**
- * Whether the saved state is to be used; `model` is the one that the server was started with. Throws `resume/nothing` where one is required and there is none,
+ * Whether the saved state is to be used; `model` is what the server was started with, `journalled` the number of
+ * entries in the journal. Throws `resume/nothing` where one is required and there is none,
  * `plan/mismatch` where one is there and must not be, or where the plans differ.
  */
 export function checkResume(
   saved: ServerState | undefined,
+  journalled: number,
   resume: Resume,
   plan: Plan,
-  model: Parameters | undefined,
+  model: Begin,
   directory: string,
 ): boolean {
   if (saved === undefined) {
+    // A journal is only ever begun under a state, so here the state is what is missing.
+    if (journalled > 0) {
+      throw new FederationError(
+        "checkpoint/corrupt",
+        `${directory} holds the journal of an open round and no state to go with it; put the state back, or move the journal away to begin anew`,
+      );
+    }
     if (resume === "require") throw new FederationError("resume/nothing", `${directory} holds no run to resume`);
     return false;
   }
@@ -50,19 +66,36 @@ export function checkResume(
       `${directory} holds run ${run} after round ${round}, and this run is not to resume it; give it a directory of its own`,
     );
   }
-  checkPlan(saved.plan, planFacts(plan, model ?? saved.durable.parameters), directory);
+  const module = model.module ?? (saved.plan["module"] as string | undefined);
+  checkPlan(saved.plan, planFacts(plan, model.parameters ?? saved.durable.parameters, module), directory);
   return true;
 }
 
 /**
- * Replays the journal of the open round over the state. Entries of another run or of a round that is already
- * committed (the crash came between the commit and the clearing) are cleared.
+ * Replays the journal of the open round over the state. Entries of a round that is already committed (the crash came
+ * between the commit and the clearing) are cleared; entries that rest on a state which was lost are cleared and told;
+ * a journal of another run is `checkpoint/corrupt`.
  */
-export async function replay(durable: Durable, journal: RoundJournal): Promise<EngineState> {
+export async function replay(
+  durable: Durable,
+  journal: RoundJournal,
+  report: (message: string) => void,
+): Promise<EngineState> {
   const [first] = journal.entries;
   if (first === undefined) return initialState(durable);
   const { run, round, attempt } = keyOfEntry(first);
-  if (run !== durable.run || round !== durable.round + 1) {
+  if (run !== durable.run) {
+    throw new FederationError(
+      "checkpoint/corrupt",
+      `the round journal is of run ${run}, and the state of run ${durable.run}`,
+    );
+  }
+  if (round !== durable.round + 1) {
+    if (round > durable.round) {
+      report(
+        `what round ${round} had received is given up: it rests on a state that was lost, and round ${durable.round + 1} comes first`,
+      );
+    }
     await journal.clear();
     return initialState(durable);
   }

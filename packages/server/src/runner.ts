@@ -1,6 +1,6 @@
 // Carries out the engine's commands, one after another, and reports what became of each.
 // The order is the promise: a fact exists only once it is durable, and nothing is sent before the facts it rests on.
-import { FederationError, assert, messageOf } from "@perennial-fl/core";
+import { FederationError, assert, describeTensor, firstNonFinite, messageOf } from "@perennial-fl/core";
 import type { Fleet, Parameters } from "@perennial-fl/core";
 import { parametersSha256 } from "@perennial-fl/checkpointer";
 import type { RoundJournal, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
@@ -60,6 +60,7 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
         const { parameters, strategyState } = state.durable;
         const held = { parameters, state: strategyState };
         const moved = advance(plan.strategy, command.contributions, held, { round: command.round, seed: plan.seed });
+        checkFinite(moved.parameters, command.round);
         return { type: "moved", parameters: moved.parameters, strategyState: moved.state };
       }
       case "measure": {
@@ -95,6 +96,7 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
 
   const commit = async ({ durable, record }: Extract<Command, { type: "commit" }>): Promise<void> => {
     await world.save(durable);
+    await world.failpoint?.("after save");
     // Only now: until the state is durable, the journal is all there is of the round.
     await world.journal.clear();
     world.observe({
@@ -115,6 +117,16 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
     }
   }
   return isFinished(plan, state) ? "finished" : "stopped";
+}
+
+/** A strategy must not put into the model what no client may put into an update. */
+function checkFinite(parameters: Parameters, round: number): void {
+  for (const [index, tensor] of parameters.entries()) {
+    const element = firstNonFinite(tensor);
+    if (element < 0) continue;
+    const message = `in round ${round} the strategy made tensor ${index} (${describeTensor(tensor)}) not finite at element ${element}`;
+    throw new FederationError("strategy/failed", message);
+  }
 }
 
 /** Offers the model to every checkpointer. One that fails is reported and does not stop the others, nor the round. */

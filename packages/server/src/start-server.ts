@@ -13,18 +13,19 @@ import type { OnnxModule } from "@perennial-fl/module";
 import type { Strategy } from "@perennial-fl/strategy";
 import { listen, listenStreaming } from "@perennial-fl/transport";
 import type { ListenOptions } from "@perennial-fl/transport";
+import { architectureSha256 } from "./architecture.js";
 import type { Durable } from "./engine/types.js";
 import type { History } from "./history.js";
 import { askForParameters } from "./initial-parameters.js";
-import type { Begun } from "./initial-parameters.js";
 import { planFacts, stopTimer } from "./plan.js";
 import type { Plan } from "./plan.js";
 import { checkResume, freshDurable, replay, resumedEvent } from "./resume.js";
-import type { Resume } from "./resume.js";
+import type { Begin, Resume } from "./resume.js";
 import { runEngine } from "./runner.js";
 import type { World } from "./runner.js";
 import type { ServerEvent } from "./server-event.js";
 import { loadServerState, saveServerState } from "./server-state.js";
+import type { ServerState } from "./server-state.js";
 
 const transports = { streaming: listenStreaming, grpc: listen } as const;
 
@@ -59,6 +60,10 @@ export interface ServerOptions {
   readonly restartSeconds?: number;
   /** How long a round waits for enough clients before the session fails with `server/clients`. Default: for ever. */
   readonly waitTimeoutMs?: number;
+  /** Fails with `server/clients` after so many rounds in a row in which no update counted. Default 3. */
+  readonly maxSkippedRounds?: number;
+  /** How long a farewell may take, when the run is over or the server is stopped. Default 5 seconds. */
+  readonly drainTimeoutMs?: number;
   /** Who may be chosen at all. */
   readonly criterion?: (client: ClientId) => boolean;
   /** The server's own evaluation of every new model, apart from the clients'; checkpointers then go by it. */
@@ -71,8 +76,8 @@ export interface ServerOptions {
   /** Told the bound address once clients can connect. */
   readonly onListening?: (address: string) => void;
   /**
-   * Stops the server cleanly, and the run can be resumed: nothing new is begun, answers that arrive within 5 seconds
-   * are kept, and clients are told to come back after `restartSeconds`, which stock Flower clients obey too.
+   * Stops the server cleanly, and the run can be resumed: nothing new is begun, answers that arrive within
+   * `drainTimeoutMs` are kept, and clients are told to come back after `restartSeconds`, which stock Flower clients obey too.
    */
   readonly signal?: AbortSignal;
   /** Another way to meet clients than gRPC: for tests and simulations. */
@@ -109,9 +114,10 @@ export async function startServer(options: ServerOptions): Promise<Outcome> {
     const journal = await openRoundJournal(storage);
     try {
       const saved = await loadServerState(states);
-      const model = parametersOf(options.initialModel);
-      const resumed = checkResume(saved, options.resume ?? "auto", plan, model, stateDir) ? saved : undefined;
-      return await serve({ ...options, observe }, plan, states, journal, resumed?.durable);
+      const begin = beginOf(options.initialModel);
+      const { resume = "auto" } = options;
+      const resumed = checkResume(saved, journal.entries.length, resume, plan, begin, stateDir) ? saved : undefined;
+      return await serve({ ...options, observe }, plan, states, journal, resumed);
     } finally {
       await journal.close();
     }
@@ -126,10 +132,13 @@ async function serve(
   plan: Plan,
   states: PerRoundStateCheckpointer,
   journal: RoundJournal,
-  resumed: Durable | undefined,
+  resumed: ServerState | undefined,
 ): Promise<Outcome> {
   const { observe, initialModel, checkpointers = [], signal, failpoint, evaluate } = options;
-  const run = resumed?.run ?? randomUUID();
+  const run = resumed?.durable.run ?? randomUUID();
+  const report = (message: string) => {
+    observe({ type: "warning", message });
+  };
   let fleet = await openFleet(options, journal.openSink, run);
   // A timer, so that the stop takes its place among all other events.
   const abort = () => {
@@ -138,21 +147,22 @@ async function serve(
   signal?.addEventListener("abort", abort, { once: true });
   try {
     if (signal?.aborted) abort();
-    let durable = resumed;
+    let durable = resumed?.durable;
     if (durable === undefined) {
-      const initial = await initialParameters(initialModel, fleet, observe);
+      const { parameters } = beginOf(initialModel);
+      const initial = parameters ? { parameters, fleet } : await askForParameters(fleet, report);
       if (initial === undefined) return { finished: false, run, round: 0, history: [], parameters: [] };
       fleet = initial.fleet;
       durable = freshDurable(run, plan, initial.parameters);
     }
-    const facts = planFacts(plan, durable.parameters);
+    const facts = resumed?.plan ?? planFacts(plan, durable.parameters, beginOf(initialModel).module);
     const save = async (next: Durable) => {
       await saveServerState(states, { durable: next, plan: facts });
       durable = next;
     };
     // The run's name and first model are durable before any client is asked to train them.
     if (resumed === undefined) await save(durable);
-    const state = await replay(durable, journal);
+    const state = await replay(durable, journal, report);
     observe({ type: "started", run, round: durable.round, rounds: plan.numRounds });
     if (resumed) observe(resumedEvent(state));
     const module = initialModel && "graph" in initialModel ? initialModel : undefined;
@@ -177,27 +187,18 @@ async function serve(
   }
 }
 
-async function initialParameters(
-  model: ServerOptions["initialModel"],
-  fleet: Fleet,
-  observe: (event: ServerEvent) => void,
-): Promise<Begun | undefined> {
-  const parameters = parametersOf(model);
-  if (parameters !== undefined) return { parameters, fleet };
-  return askForParameters(fleet, (message) => {
-    observe({ type: "warning", message });
-  });
-}
-
-function parametersOf(model: ServerOptions["initialModel"]): Parameters | undefined {
-  return model && "graph" in model ? model.parameters : model;
+function beginOf(model: ServerOptions["initialModel"]): Begin {
+  if (model === undefined) return {};
+  return "graph" in model ? { parameters: model.parameters, module: architectureSha256(model) } : { parameters: model };
 }
 
 function planOf(options: ServerOptions): Plan {
   const { numRounds, strategy, seed = 0, rejoinTimeoutMs = 300_000, restartSeconds = 10 } = options;
   const { roundTimeoutMs, waitTimeoutMs, criterion, stopWhen, evaluate } = options;
+  const { maxSkippedRounds = 3, drainTimeoutMs = 5_000 } = options;
   checkCount("numRounds", numRounds);
-  for (const [name, ms] of Object.entries({ roundTimeoutMs, waitTimeoutMs, rejoinTimeoutMs })) {
+  checkCount("maxSkippedRounds", maxSkippedRounds);
+  for (const [name, ms] of Object.entries({ roundTimeoutMs, waitTimeoutMs, rejoinTimeoutMs, drainTimeoutMs })) {
     if (ms !== undefined) checkPositive(name, ms);
   }
   if (!Number.isSafeInteger(seed)) throw new FederationError("argument/invalid", `seed is a whole number, not ${seed}`);
@@ -207,6 +208,8 @@ function planOf(options: ServerOptions): Plan {
     seed,
     rejoinTimeoutMs,
     restartSeconds,
+    maxSkippedRounds,
+    drainTimeoutMs,
     ...(roundTimeoutMs === undefined ? {} : { roundTimeoutMs }),
     ...(waitTimeoutMs === undefined ? {} : { waitTimeoutMs }),
     ...(criterion && { criterion }),

@@ -8,7 +8,15 @@ import type { Plan } from "../src/index.js";
 import { checkResume } from "../src/resume.js";
 
 const plan = (changes: Partial<Plan> = {}): Plan => {
-  return { numRounds: 3, seed: 1, strategy: fedAvg(), rejoinTimeoutMs: 1000, restartSeconds: 10, ...changes };
+  return {
+    numRounds: 3,
+    seed: 1,
+    strategy: fedAvg(),
+    rejoinTimeoutMs: 1000,
+    restartSeconds: 10,
+    drainTimeoutMs: 5000,
+    ...changes,
+  };
 };
 const model: Parameters = [float32([2], [0, 0])];
 const saved = {
@@ -61,18 +69,35 @@ describe("a plan on resume", () => {
 });
 
 describe("the choice to resume", () => {
+  it("refuses another module of the same shapes, and takes none for the old one", () => {
+    const with1 = { ...saved, plan: planFacts(plan(), model, "m1") };
+    const resume = (module?: string) =>
+      checkResume(with1, 0, "auto", plan(), module === undefined ? {} : { module }, "DIR");
+    expect(resume("m1")).to.equal(true);
+    expect(resume()).to.equal(true);
+    expect(() => resume("m2")).to.throw("module m1, and this one has module m2");
+  });
+
+  it("refuses to begin anew beside a journal whose state is missing", () => {
+    expect(() => checkResume(undefined, 3, "auto", plan(), {}, "DIR"))
+      .to.throw("holds the journal of an open round and no state")
+      .and.to.include({ code: "checkpoint/corrupt" });
+  });
+
   it("auto goes on with a run that is there, and begins one where there is none", () => {
-    expect(checkResume(saved, "auto", plan(), model, "DIR")).to.equal(true);
-    expect(checkResume(undefined, "auto", plan(), model, "DIR")).to.equal(false);
+    expect(checkResume(saved, 0, "auto", plan(), { parameters: model }, "DIR")).to.equal(true);
+    expect(checkResume(undefined, 0, "auto", plan(), { parameters: model }, "DIR")).to.equal(false);
   });
 
   it("require insists on a run", () => {
-    expect(() => checkResume(undefined, "require", plan(), model, "DIR"))
+    expect(() => checkResume(undefined, 0, "require", plan(), { parameters: model }, "DIR"))
       .to.throw("DIR holds no run to resume")
       .and.to.include({ code: "resume/nothing" });
   });
 
   it("never leaves a run alone that is there", () => {
-    expect(() => checkResume(saved, "never", plan(), model, "DIR")).to.throw("DIR holds run r1 after round 2");
+    expect(() => checkResume(saved, 0, "never", plan(), { parameters: model }, "DIR")).to.throw(
+      "DIR holds run r1 after round 2",
+    );
   });
 });

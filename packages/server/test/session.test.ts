@@ -12,7 +12,7 @@ import {
   memoryStorage,
   openRoundJournal,
 } from "@perennial-fl/checkpointer";
-import { linear, sequential } from "@perennial-fl/module";
+import { linear, relu, sequential, tanh } from "@perennial-fl/module";
 import { fedAvg } from "@perennial-fl/strategy";
 import { inMemoryFleet } from "@perennial-fl/transport";
 import { initialState, runEngine, startServer } from "../src/index.js";
@@ -90,6 +90,66 @@ describe("a server's session", () => {
     expect(parameters).to.deep.equal([float32([2], [7, 8])]);
   });
 
+  it("passes over a client that left and one whose parameters are not finite", async () => {
+    const events: ServerEvent[] = [];
+    const given = [float32([1], [4])];
+    const { parameters } = await startServer({
+      numRounds: 1,
+      strategy: fedAvg(one),
+      stateDir,
+      observe: (event) => events.push(event),
+      openFleet: (openSink, run) => {
+        const memory = inMemoryFleet({ openSink, run });
+        void addOne(memory.connect("nan"), [float32([1], [NaN])]);
+        const gone = memory.connect();
+        void gone.close().then(() => addOne(memory.connect("good"), given));
+        return memory.fleet;
+      },
+    });
+    expect(Number.isFinite(parameters[0]?.data[0])).to.equal(true);
+    const warnings = events.flatMap((event) => (event.type === "warning" ? [event.message] : []));
+    expect(warnings.join()).to.include("nan gave no initial parameters (its tensor 0 is not finite)");
+  });
+
+  it("fails when its strategy makes a model that is not finite, naming round, tensor and element", async () => {
+    const broken = { ...fedAvg(one), aggregate: () => [float32([1, 2], [0, NaN]), float32([1], [0])] };
+    const failure = await run({ initialModel: module, strategy: broken }).catch((error: unknown) => error);
+    expect(failure).to.include({ code: "strategy/failed" });
+    expect(String(failure)).to.include("in round 1 the strategy made tensor 0 (float32[1, 2]) not finite at element 1");
+  });
+
+  it("refuses to resume with another module of the same shapes", async () => {
+    const of = (activation: ReturnType<typeof relu>) =>
+      sequential([linear(2, 2), activation, linear(2, 1)], { input: [2], seed: 3 });
+    await run({ initialModel: of(relu()) });
+    const failure = await run({ initialModel: of(tanh()), numRounds: 3 }).catch((error: unknown) => error);
+    expect(failure).to.include({ code: "plan/mismatch" });
+    expect(String(failure)).to.match(/a run with module [0-9a-f]{64}, and this one has module [0-9a-f]{64}/);
+  });
+
+  it("gives up when rounds in a row move nothing, and says why", async () => {
+    const failing = { ...fedAvg(one), enough: () => false };
+    const failure = await run({ initialModel: module, strategy: failing, numRounds: 100 }).catch(
+      (error: unknown) => error,
+    );
+    expect(failure).to.include({ code: "server/clients" });
+    expect(String(failure)).to.include(
+      "3 rounds in a row moved nothing; round 3 is skipped, because 0 of 1 updates counted",
+    );
+  });
+
+  it("gives up what rests on a lost state, and says so", async () => {
+    const { run: name } = await run({ initialModel: module });
+    const journal = await openRoundJournal(directoryStorage(stateDir));
+    await journal.append([
+      { type: "opened", key: { run: name, round: 4, attempt: 1, phase: "fit" }, cohort: [], roster: [] },
+    ]);
+    await journal.close();
+    const { events } = await run({ initialModel: module, numRounds: 3 });
+    const warnings = events.flatMap((event) => (event.type === "warning" ? [event.message] : []));
+    expect(warnings.join()).to.include("what round 4 had received is given up: it rests on a state that was lost");
+  });
+
   it("goes on with a finished run when more rounds are asked for", async () => {
     await run({ initialModel: module });
     const { round, history } = await run({ initialModel: module, numRounds: 5 });
@@ -136,7 +196,14 @@ describe("a server's session", () => {
     const journal = await openRoundJournal(memoryStorage());
     const memory = inMemoryFleet({ openSink: journal.openSink });
     void addOne(memory.connect("client-0"));
-    const plan = { numRounds: 1, seed: 0, strategy: fedAvg(one), rejoinTimeoutMs: 1000, restartSeconds: 1 };
+    const plan = {
+      numRounds: 1,
+      seed: 0,
+      strategy: fedAvg(one),
+      rejoinTimeoutMs: 1000,
+      restartSeconds: 1,
+      drainTimeoutMs: 1000,
+    };
     const durable = {
       run: "r",
       round: 0,

@@ -16,9 +16,9 @@ export interface StrategyOptions {
   readonly fractionFit?: number;
   /** Share that evaluates the new model. Default 1; 0 skips evaluation. */
   readonly fractionEvaluate?: number;
-  /** Default 2. */
+  /** Default 2, or fewer if fewer are enough to be available. */
   readonly minFitClients?: number;
-  /** Default 2. */
+  /** Default as `minFitClients`. */
   readonly minEvaluateClients?: number;
   /** Default 2. */
   readonly minAvailableClients?: number;
@@ -186,12 +186,15 @@ function strategy<State extends Saved>(
   aggregate: Aggregate,
   move: Move<State>,
 ): Strategy<State> {
-  const { fractionFit = 1, fractionEvaluate = 1, minFitClients = 2, minEvaluateClients = 2 } = options;
-  const { minAvailableClients = 2, minCompletion = 0, overSelection = 1, onFitConfig, onEvaluateConfig } = options;
-  const sizes = { fractionFit, fractionEvaluate, minFitClients, minEvaluateClients, minAvailableClients };
+  const { fractionFit = 1, fractionEvaluate = 1, minAvailableClients = 2 } = options;
+  // Whoever says that one client is enough does not want to wait for a second.
+  const few = Math.min(2, Math.max(1, minAvailableClients));
+  const { minFitClients = few, minEvaluateClients = few } = options;
+  const { minCompletion = 0, overSelection = 1, onFitConfig, onEvaluateConfig } = options;
   const all = { minAvailable: minAvailableClients };
   return {
-    plan: { strategy: name, ...rates, ...sizes, minCompletion, overSelection },
+    // Numbers of clients are left out: a federation that loses one for good must be able to go on with fewer.
+    plan: { strategy: name, ...rates, fractionFit, fractionEvaluate, minCompletion, overSelection },
     selectFit: byFraction({ ...all, fraction: fractionFit, min: minFitClients, overSelection }),
     selectEvaluate: byFraction({ ...all, fraction: fractionEvaluate, min: minEvaluateClients }),
     configure: (round: number, phase: Phase) =>

@@ -1,7 +1,16 @@
 // What each event changes in what the engine knows. Nothing is decided here.
 import type { ClientId } from "@perennial-fl/core";
 import { stopTimer } from "../plan.js";
-import type { EngineEvent, EngineState, JournalledFact, Opening, Outcome, PhaseProgress, Presence } from "./types.js";
+import type {
+  Durable,
+  EngineEvent,
+  EngineState,
+  JournalledFact,
+  Opening,
+  Outcome,
+  PhaseProgress,
+  Presence,
+} from "./types.js";
 
 /** The state after an event. Facts from the journal are applied by the same rules on resume. */
 export function apply(state: EngineState, event: EngineEvent): EngineState {
@@ -40,7 +49,7 @@ export function apply(state: EngineState, event: EngineEvent): EngineState {
     case "checkpointed":
       return { ...state, open: { ...state.open, checkpointed: true } };
     case "committed":
-      return { ...state, durable: event.durable, open: {}, attempt: 1 };
+      return committed(state, event.durable);
   }
 }
 
@@ -59,6 +68,11 @@ export function withTimer(state: EngineState, timer: string): EngineState {
 /** The timer that ends the wait for a client that lost its connection. */
 export function rejoinTimer(client: ClientId): string {
   return `rejoin:${client}`;
+}
+
+function committed(state: EngineState, durable: Durable): EngineState {
+  const skipped = durable.history.at(-1)?.outcome === "skipped" ? state.skipped + 1 : 0;
+  return { ...state, durable, open: {}, attempt: 1, skipped };
 }
 
 function joined(state: EngineState, { client, identified }: Extract<EngineEvent, { type: "joined" }>): EngineState {

@@ -19,6 +19,13 @@ export function aggregate(plan: Plan, state: EngineState, fit: PhaseProgress): C
   return { type: "aggregate", round: state.durable.round + 1, contributions };
 }
 
+/** Why a round is skipped, in the words of its first failure. */
+export function whySkipped({ round, fit }: RoundRecord): string {
+  const [first] = fit.failures;
+  const because = first ? `; ${first.client}, ${first.reason}: ${first.message}` : "";
+  return `round ${round} is skipped, because ${fit.answered.length} of ${fit.cohort.length} updates counted${because}`;
+}
+
 /** Has the server evaluate the new model itself. */
 export function measure(state: EngineState, moved: NonNullable<EngineState["open"]["moved"]>): Command {
   return { type: "measure", round: state.durable.round + 1, parameters: moved.parameters };

@@ -1,7 +1,7 @@
 // What to do next, read off what is known. Level-triggered: a restarted engine that knows the same decides the same.
 import type { Plan } from "../plan.js";
 import { ask, expectBack } from "./asking.js";
-import { aggregate, checkpoint, commit, measure } from "./closing.js";
+import { aggregate, checkpoint, commit, measure, whySkipped } from "./closing.js";
 import { farewell } from "./farewell.js";
 import { openEvaluate, openFit } from "./opening.js";
 import { isFinished, isOver } from "./progress.js";
@@ -10,6 +10,11 @@ import type { Command, EngineState, Step } from "./types.js";
 /** The commands that the state calls for, and the state with them noted as under way. */
 export function decide(plan: Plan, before: EngineState): Step {
   if (before.stopping || isFinished(plan, before)) return farewell(plan, before);
+  const last = before.durable.history.at(-1);
+  if (plan.maxSkippedRounds !== undefined && before.skipped >= plan.maxSkippedRounds && last) {
+    const message = `${before.skipped} rounds in a row moved nothing; ${whySkipped(last)}`;
+    return { state: before, commands: [{ type: "giveUp", message }] };
+  }
   const { state, commands } = expectBack(plan, before);
   const next = advance(plan, state);
   return { state: next.state, commands: [...commands, ...next.commands] };

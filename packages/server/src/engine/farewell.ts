@@ -4,9 +4,6 @@ import { withPresence, withTimer } from "./apply.js";
 import { isFinished } from "./progress.js";
 import type { Command, EngineState, Step } from "./types.js";
 
-/** How long it may take. */
-const farewellMs = 5_000;
-
 /**
  * Tells everyone that the run is over, or when to come back, also those who join late or still owe an answer, and
  * finishes when all have gone or time is up. Told so, a stock Flower client survives the server's restart.
@@ -16,7 +13,7 @@ export function farewell(plan: Plan, before: EngineState): Step {
   const timer = "farewell";
   const timeIsUp = before.ending && !before.timers.has(timer);
   if (before.clients.size === 0 || timeIsUp) return { state: before, commands: [{ type: "finish" }] };
-  const commands: Command[] = before.ending ? [] : [{ type: "wait", timer, ms: farewellMs }];
+  const commands: Command[] = before.ending ? [] : [{ type: "wait", timer, ms: plan.drainTimeoutMs }];
   let state = before.ending ? before : withTimer({ ...before, ending: true }, timer);
   for (const [client, presence] of before.clients) {
     // A client that still trains must not get a second message before it answers the first.

@@ -4,6 +4,7 @@ import type { ClientId, Failure, FleetEvent, Phase, RequestKey } from "@perennia
 import type { Plan } from "../plan.js";
 import { apply } from "./apply.js";
 import { decide } from "./decide.js";
+import { whySkipped } from "./closing.js";
 import { available, clientsTimer, deadlineTimer, outstanding, sameQuestion } from "./progress.js";
 import type { Command, Durable, EngineEvent, EngineState, PhaseProgress, Step } from "./types.js";
 import { objection } from "./validate.js";
@@ -16,6 +17,7 @@ export function initialState(durable: Durable, attempt = 1): EngineState {
     clients: new Map(durable.roster.map((client) => [client, { identified: true, connected: false }])),
     timers: new Set(),
     attempt,
+    skipped: 0,
     stopping: false,
     ending: false,
   };
@@ -86,10 +88,14 @@ function judge(plan: Plan, state: EngineState, event: EngineEvent): Command[] {
           event: { type: "model-measured", round: state.durable.round + 1, loss: event.loss, metrics: event.metrics },
         },
       ];
+    case "committed": {
+      const record = event.durable.history.at(-1);
+      if (record?.outcome !== "skipped") return [];
+      return [{ type: "report", event: { type: "warning", message: whySkipped(record) } }];
+    }
     case "started":
     case "moved":
     case "checkpointed":
-    case "committed":
       return [];
   }
 }

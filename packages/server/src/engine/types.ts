@@ -75,6 +75,8 @@ export interface EngineState {
   readonly attempt: number;
   /** The last thing said about waiting, so that it is said once. */
   readonly waiting?: string;
+  /** Rounds in a row, in this session, in which no update counted. */
+  readonly skipped: number;
   /** Nothing more is begun: the run is over, or the server is being stopped. */
   readonly stopping: boolean;
   /** Clients are being told. */
