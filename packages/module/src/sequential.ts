@@ -1,8 +1,9 @@
 // Builds a module of layers in a row: an ordinary ONNX file with an open batch axis.
 import { FederationError, random } from "@perennial-fl/core";
 import { graphBuilder } from "./builder.js";
+import type { Value } from "./builder.js";
 import type { Dimension, Graph } from "./graph.js";
-import type { Layer } from "./layers/layer.js";
+import type { Layer, LayerSite } from "./layers/layer.js";
 import { OnnxModule } from "./module.js";
 
 export interface SequentialOptions {
@@ -21,20 +22,21 @@ export function sequential(layers: readonly Layer[], { input, seed }: Sequential
   const g = graphBuilder();
   // Shapes are followed for a batch of one; no layer may depend on it.
   let value = g.input("input", "float32", [1, ...input]);
+  const siteOf = (name: string, at: Value): LayerSite => ({
+    g,
+    name,
+    input: at,
+    inside: (inner, within) => siteOf(`${name}.${inner}`, within),
+    random: (parameter) => random("initialisation", seed, `${name}.${parameter}`),
+    parameter: (parameter, held) => g.initializer(`${name}.${parameter}`, held),
+    place: (opType, inputs, attributes = {}) => {
+      const [output] = g.node(opType, inputs, attributes, { name, outputs: [`${name}.output`] });
+      if (output === undefined) throw new RangeError(`${opType} has no output`);
+      return output;
+    },
+  });
   layers.forEach((layer, i) => {
-    const name = String(i);
-    value = layer({
-      g,
-      name,
-      input: value,
-      random: (parameter) => random("initialisation", seed, `${name}.${parameter}`),
-      parameter: (parameter, held) => g.initializer(`${name}.${parameter}`, held),
-      place: (opType, inputs, attributes = {}) => {
-        const [output] = g.node(opType, inputs, attributes, { name, outputs: [`${name}.output`] });
-        if (output === undefined) throw new RangeError(`${opType} has no output`);
-        return output;
-      },
-    });
+    value = layer(siteOf(String(i), value));
   });
   return OnnxModule.fromGraph(openBatch(g.graph("sequential", { output: value })));
 }

@@ -55,8 +55,39 @@ export function conv2d(inChannels: number, outChannels: number, kernelSize: Pair
   };
 }
 
+export interface Conv1dOptions {
+  readonly stride?: number;
+  readonly padding?: number;
+  readonly dilation?: number;
+  readonly groups?: number;
+  readonly bias?: boolean;
+}
+
+/** A 1-D convolution of [batch, channels, length] (PyTorch's `nn.Conv1d`). */
+export function conv1d(
+  inChannels: number,
+  outChannels: number,
+  kernelSize: number,
+  options: Conv1dOptions = {},
+): Layer {
+  const { stride = 1, padding = 0, dilation = 1, groups = 1, bias = true } = options;
+  return (at) => {
+    const shape = [outChannels, inChannels / groups, kernelSize];
+    const bound = 1 / Math.sqrt(elementCount(shape.slice(1)));
+    const weight = at.parameter("weight", uniform(shape, bound, at.random("weight")));
+    const offset = bias ? [at.parameter("bias", uniform([outChannels], bound, at.random("bias")))] : [];
+    return at.place("Conv", [at.input, weight, ...offset], {
+      kernel_shape: [kernelSize],
+      strides: [stride],
+      pads: [padding, padding],
+      dilations: [dilation],
+      group: groups,
+    });
+  };
+}
+
 /** Numbers in [-bound, bound): He's uniform initialisation with a = sqrt(5), where bound = 1/sqrt(fan in). */
-function uniform(shape: readonly number[], bound: number, random: Random): Tensor {
+export function uniform(shape: readonly number[], bound: number, random: Random): Tensor {
   return float32(
     shape,
     Float32Array.from({ length: elementCount(shape) }, () => (2 * random.float() - 1) * bound),

@@ -8,6 +8,8 @@ export interface LayerSite {
   readonly name: string;
   /** The output of the layer before. Its first axis is the batch, whose length nothing may depend on. */
   readonly input: Value;
+  /** The site of a layer within this one. */
+  inside(name: string, input: Value): LayerSite;
   /** A generator for one parameter. */
   random(parameter: string): Random;
   /** A parameter under `<name>.<parameter>`. */

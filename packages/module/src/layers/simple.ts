@@ -74,3 +74,25 @@ export function dropout(p = 0.5): Layer {
   // The ratio is a node and not an initializer: it must not count as a parameter.
   return (at) => at.place("Dropout", [at.input, at.place("Constant", [], { value: float32([], [p]) })]);
 }
+
+export interface Pool1dOptions {
+  /** The kernel's size unless said otherwise, as in PyTorch. */
+  readonly stride?: number;
+  readonly padding?: number;
+}
+
+export function maxPool1d(kernelSize: number, { stride = kernelSize, padding = 0 }: Pool1dOptions = {}): Layer {
+  return (at) =>
+    at.place("MaxPool", [at.input], { kernel_shape: [kernelSize], strides: [stride], pads: [padding, padding] });
+}
+
+/** Padding counts as zeros, as in PyTorch. */
+export function avgPool1d(kernelSize: number, { stride = kernelSize, padding = 0 }: Pool1dOptions = {}): Layer {
+  return (at) =>
+    at.place("AveragePool", [at.input], {
+      kernel_shape: [kernelSize],
+      strides: [stride],
+      pads: [padding, padding],
+      count_include_pad: 1,
+    });
+}

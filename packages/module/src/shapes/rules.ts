@@ -8,6 +8,7 @@ import { arrangementShapes } from "./arrangement.js";
 import { einsumShapes } from "./einsum.js";
 import { elementwiseShapes } from "./elementwise.js";
 import { matrixShapes } from "./matrix.js";
+import { recurrentShapes } from "./recurrent.js";
 import { resizeShapes } from "./resize.js";
 import { ShapeSite } from "./site.js";
 import type { ShapeRule } from "./site.js";
@@ -21,6 +22,7 @@ export const shapeRules: { readonly [opType: string]: ShapeRule } = {
   ...arrangementShapes,
   ...windowShapes,
   ...resizeShapes,
+  ...recurrentShapes,
 };
 
 /** Headers of the node's outputs. Throws `model/unsupported` for an operator without a rule. */

@@ -15,6 +15,7 @@ export const windowShapes: { readonly [opType: string]: ShapeRule } = {
   ConvTranspose: convTranspose,
   GlobalAveragePool: ({ a }) => ({ dtype: a.dtype, shape: a.shape.map((length, i) => (i < 2 ? length : 1)) }),
   GlobalMaxPool: ({ a }) => ({ dtype: a.dtype, shape: a.shape.map((length, i) => (i < 2 ? length : 1)) }),
+  InstanceNormalization: ({ a }) => ({ dtype: a.dtype, shape: a.shape }),
   LayerNormalization: (at) => {
     const { a, node } = at;
     const axis = at.axis(intOf(node, "axis", -1), a.shape.length);
