@@ -1,4 +1,5 @@
 // What each event changes in what the engine knows. Nothing is decided here.
+import { sameKey } from "@perennial-fl/core";
 import type { ClientId } from "@perennial-fl/core";
 import { stopTimer } from "../plan.js";
 import type {
@@ -23,7 +24,7 @@ export function apply(state: EngineState, event: EngineEvent): EngineState {
       return left(state, event.client);
     case "replied":
     case "unreadable":
-      return withPresence(state, event.client, answered(state.clients.get(event.client)));
+      return answered(state, event);
     case "elapsed":
       return elapsed(state, event.timer);
     case "opened":
@@ -99,8 +100,14 @@ function left(state: EngineState, client: ClientId): EngineState {
   return withPresence(state, client, expected ? { identified: true, connected: false } : undefined);
 }
 
-function answered(presence: Presence | undefined): Presence | undefined {
-  return presence && { identified: presence.identified, connected: presence.connected };
+/** Only the answer to what was asked sets a client free: another copy of an older one must not have it asked again. */
+function answered(
+  state: EngineState,
+  { client, key }: Extract<EngineEvent, { type: "replied" | "unreadable" }>,
+): EngineState {
+  const presence = state.clients.get(client);
+  if (presence?.asked === undefined || key === undefined || !sameKey(presence.asked, key)) return state;
+  return withPresence(state, client, { identified: presence.identified, connected: presence.connected });
 }
 
 /** A client that has not come back in time leaves the roster. */
