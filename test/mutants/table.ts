@@ -13,6 +13,7 @@ export interface Mutant {
 }
 
 const engine = "packages/server/dist/src/engine";
+const identities = "test/dist/identities/*.test.js";
 const resume = "test/dist/resume/*.test.js";
 const stories = "test/dist/stories/*.test.js";
 const kill = "test/dist/kill/kill.test.js";
@@ -325,5 +326,26 @@ export const mutants: readonly Mutant[] = [
     before: "rate(firstEpoch * stepsPerEpoch + i)",
     after: "rate(i)",
     suite: "packages/trainer/dist/test/options.test.js",
+  },
+  {
+    name: "a trimmed mean cuts one value too few",
+    file: "packages/strategy/dist/src/coordinates.js",
+    before: "const cut = Math.floor(beta * sorted.length);",
+    after: "const cut = Math.max(0, Math.floor(beta * sorted.length) - 1);",
+    suite: identities,
+  },
+  {
+    name: "the weights of a mean and its divisor disagree",
+    file: "packages/strategy/dist/src/mean.js",
+    before: "numbersOf(result.read(index)), numExamples)",
+    after: "numbersOf(result.read(index)), Math.fround(numExamples / 3))",
+    suite: identities,
+  },
+  {
+    name: "Shape gives all axes where the dynamo exporter asks for some",
+    file: "packages/module/dist/src/trace.js",
+    before: '.shape.slice(intOf(node, "start", 0), intOf(node, "end", undefined))',
+    after: ".shape",
+    suite: "packages/module/dist/test/torch-models.test.js",
   },
 ];

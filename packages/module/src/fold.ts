@@ -18,6 +18,13 @@ const elements: { readonly [opType: string]: Elements } = {
   Sub: pointwise((a, b) => a - b),
   Mul: pointwise((a, b) => a * b),
   Div: pointwise((a, b) => Math.trunc(a / b)),
+  // The remainder has the divisor's sign, unless fmod asks for the dividend's.
+  Mod: (operands, result, node) =>
+    pointwise(intOf(node, "fmod", 0) === 1 ? (a, b) => a % b : (a, b) => a - b * Math.floor(a / b))(
+      operands,
+      result,
+      node,
+    ),
   Equal: pointwise((a, b) => Number(a === b)),
   Where: pointwise((condition, a, b) => (condition === 0 ? b : a)),
   Expand: (operands, result) => pointwise((a) => a)(operands.slice(0, 1), result, {} as Node),

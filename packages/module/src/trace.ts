@@ -8,6 +8,7 @@ import { fold } from "./fold.js";
 import { fill } from "./gradient/site.js";
 import { describeNode, floatOf, intOf, intsOf, stringOf } from "./graph.js";
 import type { Graph, Node, ValueInfo } from "./graph.js";
+import { codeOf } from "./proto/tensors.js";
 
 export interface TraceOptions {
   /** What an open first axis of an input becomes. */
@@ -114,6 +115,10 @@ const imports: { readonly [opType: string]: Import } = {
     const held = entry?.type === "tensor" ? entry.value : scalarConstant(node);
     return [g.constant(held, node.outputs[0])];
   },
+  CastLike: (context, node, inputs) => {
+    const to = { type: "int", value: BigInt(codeOf(required(inputs[1]).dtype)) } as const;
+    return place(context, { ...node, opType: "Cast", attributes: { to } }, inputs.slice(0, 1));
+  },
   Clip: boundsAsInputs,
   Dropout: dropout,
   Flatten: ({ g }, node, inputs) => {
@@ -136,6 +141,7 @@ const imports: { readonly [opType: string]: Import } = {
       { raw: node.attributes },
       { name: node.name, outputs: [node.outputs[0] ?? "MaxPool", `${node.outputs[0] ?? ""}.indices`] },
     ),
+  Pad: padsAsInput,
   ReduceL1: axesAsInput,
   ReduceL2: axesAsInput,
   ReduceLogSumExp: axesAsInput,
@@ -144,7 +150,9 @@ const imports: { readonly [opType: string]: Import } = {
   ReduceMin: axesAsInput,
   ReduceSumSquare: axesAsInput,
   ReduceSum: axesAsInput,
-  Shape: ({ g }, _, inputs) => [g.ints(required(inputs[0]).shape)],
+  Shape: ({ g }, node, inputs) => [
+    g.ints(required(inputs[0]).shape.slice(intOf(node, "start", 0), intOf(node, "end", undefined))),
+  ],
   Softmax: softmax,
   LogSoftmax: softmax,
   SoftmaxCrossEntropyLoss: ({ g }, node, inputs) =>
@@ -193,6 +201,15 @@ function boundsAsInputs(context: Context, node: Node, inputs: readonly (Value | 
   const bound = (name: string): Value | undefined =>
     name in node.attributes ? context.g.scalar(floatOf(node, name, 0), x) : undefined;
   return place(context, { ...node, attributes: {} }, [x, bound("min"), bound("max")]);
+}
+
+/** Before opset 11 the pads and the value were attributes. */
+function padsAsInput(context: Context, node: Node, inputs: readonly (Value | undefined)[]): readonly Value[] {
+  const [x, pads] = [required(inputs[0]), intsOf(node, "pads", undefined)];
+  if (pads === undefined) return place(context, node, inputs);
+  const { mode } = node.attributes;
+  const value = context.g.scalar(floatOf(node, "value", 0), x);
+  return place(context, { ...node, attributes: mode ? { mode } : {} }, [x, context.g.ints(pads), value]);
 }
 
 /** Before opset 13 the lengths were an attribute, and before 18 equal parts were not asked for by number. */

@@ -16,6 +16,7 @@ export const elementwiseShapes: { readonly [opType: string]: ShapeRule } = {
   Sub: binary,
   Mul: binary,
   Div: binary,
+  Mod: binary,
   Pow: binary,
   Max: variadic,
   Mean: variadic,
