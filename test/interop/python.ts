@@ -1,6 +1,8 @@
 // Finding a Python with Flower, and running peers in it. Nothing is installed here.
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import { connect } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 export interface Flower {
@@ -55,4 +57,23 @@ export function startPeer({ python }: Flower, script: string, ...args: string[])
     });
   });
   return { said, exited, errors: () => errors, kill: () => child.kill("SIGKILL") };
+}
+
+/** Resolves once something listens at the address: a stock client tries only once. */
+export async function accepts(address: string): Promise<void> {
+  const [host = "", port = ""] = address.split(":");
+  for (let attempt = 0; attempt < 300; attempt++) {
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = connect(Number(port), host, () => {
+        socket.destroy();
+        resolve(true);
+      });
+      socket.once("error", () => {
+        resolve(false);
+      });
+    });
+    if (open) return;
+    await delay(100);
+  }
+  throw new Error(`nothing listens at ${address}`);
 }

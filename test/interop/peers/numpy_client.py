@@ -1,6 +1,6 @@
 """A stock Flower client over NumPyClient, for Perennial's interop tests. Everything it is told is on its command line.
 
-    python numpy_client.py --server HOST:PORT [--add X] [--examples N] [--mode echo|die|slow|scalars|dtypes]
+    python numpy_client.py --server HOST:PORT [--add X] [--examples N] [--mode echo|die|slow|scalars|dtypes|rubbish] [--ca FILE]
 
 Prints one JSON object a line: what it was asked and what it saw.
 """
@@ -69,6 +69,8 @@ class Client(flwr.client.NumPyClient):
             ]
             say(same=same)
             return every_dtype(), self.arguments.examples, {}
+        if self.arguments.mode == "rubbish":
+            return [np.full((7, 7), np.nan, dtype=np.float32)], self.arguments.examples, {}
         metrics = {}
         if self.arguments.mode == "scalars":
             metrics = {
