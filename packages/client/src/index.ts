@@ -9,5 +9,6 @@ export { moduleClient } from "./module-client.js";
 export type { ModuleClientOptions } from "./module-client.js";
 export { localParameters, merge, sharedParameters } from "./partial-exchange.js";
 export type { KeepLocal } from "./partial-exchange.js";
+export { checkClientId } from "@perennial-fl/transport";
 export { startClient } from "./start-client.js";
 export type { ClientOptions, ServedConnection } from "./start-client.js";

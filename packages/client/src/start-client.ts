@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { FederationError, isFederationError, messageOf, random } from "@perennial-fl/core";
-import type { Connection } from "@perennial-fl/core";
+import type { Connection, ErrorCode } from "@perennial-fl/core";
 import { connect as connectOverNetwork } from "@perennial-fl/transport";
 import type { ConnectOptions } from "@perennial-fl/transport";
 import { AnswerStore, memoryShelf } from "./answer-store.js";
@@ -34,6 +34,8 @@ export interface ClientOptions {
   /** Exists already. Answers and the client's state survive the process here; without it they live as long as it. */
   readonly stateDir?: string;
   readonly tls?: ConnectOptions["tls"];
+  /** How often a silent server is asked whether it is alive; see `ConnectOptions` of the transport. Default 5 minutes. */
+  readonly keepaliveMs?: number;
   /** Stops the client: what is being answered is finished and kept, unless the client itself gives up. */
   readonly signal?: AbortSignal;
   readonly backoff?: BackoffOptions;
@@ -63,7 +65,7 @@ export async function startClient(options: ClientOptions): Promise<void> {
     const store = new AnswerStore(directory?.shelf ?? memoryShelf());
     const responder = await Responder.open({ client, clientId: name, store, signal, observe });
     const backoff = new Backoff(options.backoff ?? {}, random("back-off", clientId ?? randomUUID()));
-    await live(() => connect(clientId, signal), responder, backoff, { ...options, observe, signal });
+    await live(() => connect(clientId, signal), responder, backoff, { ...options, clientId: name, observe, signal });
   } finally {
     try {
       await client.close?.();
@@ -73,13 +75,25 @@ export async function startClient(options: ClientOptions): Promise<void> {
   }
 }
 
-type Life = ClientOptions & { readonly observe: (event: ClientEvent) => void; readonly signal: AbortSignal };
+/** What a client waits out. */
+const passing: readonly ErrorCode[] = ["connection/lost", "connection/refused", "connection/replaced"];
+
+function replaced(clientId: string): string {
+  return `another connection took the place of ${clientId}: if two clients run under this id, give each its own`;
+}
+
+type Life = ClientOptions & {
+  readonly clientId: string;
+  readonly observe: (event: ClientEvent) => void;
+  readonly signal: AbortSignal;
+};
 
 async function live(
   connect: () => ServedConnection | Promise<ServedConnection>,
   responder: Responder,
   backoff: Backoff,
   {
+    clientId,
     observe,
     signal,
     sleep = sleepReally,
@@ -91,16 +105,18 @@ async function live(
   let absentSince: number | undefined;
   while (!stopped()) {
     let ms: number;
+    let spoke = false as boolean;
     try {
       const seconds = await serve(await connect(), responder, {
         observe,
         signal,
         onContact: () => {
           absentSince = undefined;
-          backoff.reset();
+          spoke = true;
         },
       });
       if (seconds === undefined) continue;
+      backoff.reset();
       if (seconds <= 0) {
         observe({ type: "finished", reason: "server" });
         return;
@@ -109,8 +125,11 @@ async function live(
       observe({ type: "waiting", ms, reason: "told" });
     } catch (error) {
       if (stopped()) break;
-      if (!isFederationError(error, "connection/lost") && !isFederationError(error, "connection/refused")) throw error;
+      if (!isFederationError(error) || !passing.includes(error.code)) throw error;
       observe({ type: "disconnected", message: messageOf(error) });
+      // Two clients under one id would throw each other out for ever, and ever faster if that counted as a good stay.
+      if (error.code === "connection/replaced") observe({ type: "warning", message: replaced(clientId) });
+      else if (spoke) backoff.reset();
       absentSince ??= now();
       ms = backoff.next();
       if (now() + ms - absentSince > giveUpAfterMs) throw error;
@@ -121,7 +140,7 @@ async function live(
   observe({ type: "finished", reason: "stopped" });
 }
 
-function connector({ serverAddress, connect, tls }: ClientOptions): NonNullable<ClientOptions["connect"]> {
+function connector({ serverAddress, connect, tls, keepaliveMs }: ClientOptions): NonNullable<ClientOptions["connect"]> {
   if ((serverAddress === undefined) === (connect === undefined)) {
     throw new FederationError("argument/invalid", "starting a client: give either serverAddress or connect");
   }
@@ -133,6 +152,7 @@ function connector({ serverAddress, connect, tls }: ClientOptions): NonNullable<
       signal,
       ...(clientId !== undefined && { clientId }),
       ...(tls && { tls }),
+      ...(keepaliveMs !== undefined && { keepaliveMs }),
     });
 }
 

@@ -74,6 +74,15 @@ describe("a client's life", () => {
     expect(sleeps.at(-1)).to.be.at.most(1);
   });
 
+  it("warns of another client under its id, and comes back to it ever more slowly", async () => {
+    const stays = Array.from({ length: 12 }, (): Stay => ({ asks: [ask("fit", 1)], then: "is replaced" }));
+    const { sleeps, of } = await live([...stays, goodbye], { backoff: { firstMs: 1, maxMs: 1e6 } });
+    expect(Math.max(...sleeps)).to.be.greaterThan(8);
+    expect(of("warning").map(({ message }) => message)).to.deep.equal(
+      stays.map(() => "another connection took the place of a: if two clients run under this id, give each its own"),
+    );
+  });
+
   it("gives up with the connection's error after the time that it was told", async () => {
     const absent = Array.from({ length: 1000 }, (): Stay => "absent");
     const { error, sleeps } = await live(absent, { backoff: { giveUpAfterMs: 20_000 } });

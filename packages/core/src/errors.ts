@@ -12,6 +12,7 @@ export type ErrorCode =
   | "client/failed"
   | "connection/lost"
   | "connection/refused"
+  | "connection/replaced"
   | "data/invalid"
   | "model/corrupt"
   | "model/external-data"

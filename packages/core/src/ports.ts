@@ -31,7 +31,7 @@ export type FleetEvent =
 
 /** All clients, as the server sees them. */
 export interface Fleet {
-  /** The one stream of events; ends when the fleet is closed. */
+  /** The one stream of events; ends when the fleet is closed, and throws `storage/...` when updates can no longer be stored. */
   events(): AsyncIterable<FleetEvent>;
   /**
    * Sends an instruction to a connected client; one at a time per client, so only after its last answer. Sending to a
@@ -49,7 +49,7 @@ export type OpenSink = (client: ClientId, key: RequestKey | undefined) => Update
 
 /** One stay at a server, as the client sees it. */
 export interface Connection {
-  /** The server's instructions, one at a time: the next comes after the reply to the last. Ends at `close`, throws `connection/lost`. */
+  /** The server's instructions, one at a time: the next comes after the reply to the last. Ends at `close`, throws `connection/...`. */
   instructions(): AsyncIterable<Instruction>;
   /** Answers the last instruction. Resolves when the answer is handed to the network. */
   reply(reply: Reply<Parameters>): Promise<void>;

@@ -38,7 +38,7 @@ function describeStays(make: (openSink: OpenSink) => Promise<TransportUnderTest>
       await connect("ann");
       equal((await next("left")).client, "ann");
       equal((await next("joined")).client, "ann");
-      await rejects(first(older), { code: "connection/lost" });
+      await rejects(first(older), { code: "connection/replaced", message: /two connections under one id/ });
     }));
 
   it("addresses the stay that the server knows of, not one that it has not yet been told of", () =>

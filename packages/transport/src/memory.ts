@@ -44,10 +44,9 @@ export function inMemoryFleet({ openSink, run }: InMemoryOptions): InMemoryFleet
         send: (instruction) => {
           inbox.push(carriedInstruction(instruction));
         },
-        end: ({ message }) => {
-          inbox.end(
-            new FederationError("connection/lost", `the connection to the server in memory was lost: ${message}`),
-          );
+        end: ({ reason, message }) => {
+          const code = reason === "replaced" ? "connection/replaced" : "connection/lost";
+          inbox.end(new FederationError(code, `the connection to the server in memory was lost: ${message}`));
         },
       });
       return {

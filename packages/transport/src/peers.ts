@@ -34,6 +34,7 @@ export interface CallStatus {
 /** The status with which a server's reason to end a connection travels. */
 export const statusOfEnding = {
   closing: statusCodes.UNAVAILABLE,
+  failed: statusCodes.INTERNAL,
   replaced: statusCodes.ABORTED,
   violation: statusCodes.INVALID_ARGUMENT,
 } as const;

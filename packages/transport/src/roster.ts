@@ -29,6 +29,7 @@ export class Roster implements Fleet {
   /** How often each timer was started: an elapsed event of an earlier start is outdated. */
   readonly #starts = new Map<string, number>();
   #closed = false;
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(openSink: OpenSink) {
     this.#openSink = openSink;
@@ -39,7 +40,7 @@ export class Roster implements Fleet {
     if (this.#closed) throw new FederationError("connection/refused", "the fleet is closed");
     const { client, identified } = link;
     const older = this.#seats.get(client);
-    older?.end({ reason: "replaced", message: `${client} has connected again` });
+    older?.end({ reason: "replaced", message: replacedMessage(client) });
     const seat = new Seat(link, this.#openSink, older?.settled(), {
       joined: () => {
         this.#post({ type: "joined", client, identified }, () => this.#known.set(client, seat));
@@ -51,6 +52,10 @@ export class Roster implements Fleet {
         if (this.#seats.get(client) === seat) this.#seats.delete(client);
         this.#post({ type: "left", client, message }, () => this.#known.delete(client));
       },
+      failed: (error) => {
+        this.#failure ??= { error };
+        this.#posted.end();
+      },
     });
     this.#seats.set(client, seat);
     return seat;
@@ -60,6 +65,7 @@ export class Roster implements Fleet {
     for await (const { event, deliver } of this.#posted) {
       if (deliver?.() !== "outdated") yield event;
     }
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
   send(client: ClientId, instruction: Instruction): void {
@@ -95,4 +101,9 @@ export class Roster implements Fleet {
     };
     this.#posted.push({ event, deliver });
   }
+}
+
+/** Read by the server's person and by the client's, one of whom may have started two clients under one id. */
+function replacedMessage(client: ClientId): string {
+  return `${client} has connected again: of two connections under one id the newer one is served`;
 }

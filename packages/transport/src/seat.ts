@@ -1,5 +1,5 @@
 // One stay of one client, as the server sees it: lockstep, the storing of updates, and events in order.
-import { assert, messageOf } from "@perennial-fl/core";
+import { assert, isFederationError, messageOf } from "@perennial-fl/core";
 import type {
   ClientId,
   FleetEvent,
@@ -13,7 +13,7 @@ import type {
 
 /** Why the server ends a connection. */
 export interface Ending {
-  readonly reason: "closing" | "replaced" | "violation";
+  readonly reason: "closing" | "failed" | "replaced" | "violation";
   readonly message: string;
 }
 
@@ -47,6 +47,8 @@ export interface SeatEvents {
   joined(): void;
   heard(event: Extract<FleetEvent, { type: "replied" | "unreadable" }>): void;
   left(message: string): void;
+  /** The server cannot go on: what it was to keep cannot be stored. */
+  failed(error: unknown): void;
 }
 
 type Answer = Reply<StoredResult>;
@@ -147,6 +149,11 @@ export class Seat {
       check(said.type);
       this.#events.heard({ type: "replied", client, ...key, reply: said });
     } catch (error) {
+      if (isOurs(error)) {
+        await forget(sink, error);
+        this.#events.failed(error);
+        return;
+      }
       this.#unreadable(await forget(sink, error), key);
       // Also rubbish is more than a client may say that was asked nothing.
       if (error instanceof Violation || question === undefined) {
@@ -160,7 +167,25 @@ export class Seat {
   }
 
   #then(next: () => Promise<void> | void): void {
-    this.#chain = this.#chain.then(next);
+    this.#chain = this.#chain.then(next).catch((error: unknown) => {
+      this.#giveUp(error);
+    });
+  }
+
+  /** Nobody waits for the chain: what fails in it ends this stay aloud, and what cannot be told there ends the fleet. */
+  #giveUp(error: unknown): void {
+    if (!this.#open) {
+      this.#events.failed(error);
+      return;
+    }
+    this.#open = false;
+    const message = `the server failed to serve the client: ${messageOf(error)}`;
+    try {
+      this.#link.end({ reason: "failed", message });
+    } catch {
+      // The link may be what failed; the departure below tells of it.
+    }
+    this.#events.left(message);
   }
 }
 
@@ -173,6 +198,11 @@ function violationOf(question: Question | undefined, type: Answer["type"]): stri
   if (question === undefined) return "an answer came that nothing had asked for";
   if (type === question.type || type === "refused") return undefined;
   return `a ${type} answer came to a ${question.type} instruction`;
+}
+
+/** Whether the server's own disk failed, which is no client's doing and would fail the next one too. */
+function isOurs(error: unknown): boolean {
+  return isFederationError(error) && error.code.startsWith("storage/");
 }
 
 /** Forgets what a sink holds of an update that failed; gives the whole story. */

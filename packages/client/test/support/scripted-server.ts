@@ -9,7 +9,7 @@ export type Stay =
   | {
       readonly asks: readonly Instruction[];
       readonly run?: string;
-      readonly then: "ends" | "loses" | "says goodbye" | "stays silent";
+      readonly then: "ends" | "is replaced" | "loses" | "says goodbye" | "stays silent";
       readonly loseReply?: number;
     };
 
@@ -46,6 +46,7 @@ function connection(stay: Exclude<Stay, "absent">, replies: Reply<Parameters>[])
     async *instructions() {
       yield* stay.asks;
       if (stay.then === "says goodbye") yield { type: "reconnect", seconds: 0 };
+      if (stay.then === "is replaced") throw new FederationError("connection/replaced", "a has connected again");
       if (stay.then === "loses") throw lost();
       if (stay.then === "stays silent") await closed;
     },

@@ -6,7 +6,7 @@ import type { Instruction, Parameters, Reply } from "@perennial-fl/core";
 import { checkClientId } from "../client-id.js";
 import { Inbox } from "../inbox.js";
 import type { ServedConnection } from "../memory.js";
-import { longestMessageBytes } from "../options.js";
+import { defaultKeepaliveMs, longestMessageBytes } from "../options.js";
 import type { ConnectOptions } from "../options.js";
 import { metadataNames, protocolVersion, systemReason } from "../peers.js";
 import { encodeDisconnect, encodeReply } from "../wire/client-message.js";
@@ -19,6 +19,12 @@ const windowBytes = 2 ** 24;
 /** How long a server may take to end a stream that its client has ended. */
 const farewellMs = 1_000;
 
+/** How long a server may take to answer whether it is alive. */
+const defaultKeepaliveTimeoutMs = 20_000;
+
+/** How our servers, grpc-js and gRPC's C core say that a message is too long; other uses of that status pass. */
+const tooLarge = /larger than max|at most \d+ are received/;
+
 /** With these a server says that trying again will not help. */
 const refusals: readonly status[] = [
   status.INVALID_ARGUMENT,
@@ -30,11 +36,15 @@ const refusals: readonly status[] = [
 
 /**
  * Connects to a server of ours or a stock Flower server. Rejects with `connection/refused` when nobody answers at the
- * address; the connection's instructions throw `connection/lost` when it breaks, `connection/refused` when the server
- * does not take this client, and `wire/...` when an instruction cannot be read.
+ * address; the connection's instructions throw `connection/lost` when it breaks, `connection/replaced` when another
+ * connection came under this client's id, `connection/refused` when the server does not take this client,
+ * `wire/too-large` when one side does not receive a message of the other for its length, and other `wire/...` when an
+ * instruction cannot be read. Throws `argument/invalid` for times that are not positive.
  */
 export async function connect(options: ConnectOptions): Promise<ServedConnection> {
   const { serverAddress, clientId, signal, maxMessageBytes = longestMessageBytes } = options;
+  const { keepaliveMs = defaultKeepaliveMs, keepaliveTimeoutMs = defaultKeepaliveTimeoutMs } = options;
+  checkTimes({ keepaliveMs, keepaliveTimeoutMs });
   signal?.throwIfAborted();
   const identity =
     clientId === undefined
@@ -46,12 +56,21 @@ export async function connect(options: ConnectOptions): Promise<ServedConnection
     // A connection of its own: a shared one would make a new client wait for an older one's back-off.
     "grpc.use_local_subchannel_pool": 1,
     "grpc.enable_retries": 0,
+    "grpc.keepalive_time_ms": keepaliveMs,
+    "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
   });
   const { path, requestSerialize, responseDeserialize } = joinMethod;
   const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, identity);
   const stay = new Stay(client, call, serverAddress, maxMessageBytes);
   await stay.connected(signal);
   return stay;
+}
+
+function checkTimes(times: Readonly<Record<string, number>>): void {
+  for (const [name, ms] of Object.entries(times)) {
+    if (ms > 0 && ms < 2 ** 31) continue;
+    throw new FederationError("argument/invalid", `${name} is a positive number of milliseconds, not ${ms}`);
+  }
 }
 
 function channelCredentials(tls: ConnectOptions["tls"]): ReturnType<typeof credentials.createInsecure> {
@@ -179,6 +198,12 @@ class Stay implements ServedConnection {
 
   #lossOf({ code, details }: StatusObject): FederationError {
     const why = `${details || "the server ended the stream"} (${status[code]})`;
+    if (code === status.RESOURCE_EXHAUSTED && tooLarge.test(details)) {
+      return new FederationError("wire/too-large", `a message between ${this.#address} and this client: ${why}`);
+    }
+    if (code === status.ABORTED) {
+      return new FederationError("connection/replaced", `the server at ${this.#address} let go of this client: ${why}`);
+    }
     if (refusals.includes(code)) {
       return new FederationError("connection/refused", `the server at ${this.#address} refused this client: ${why}`);
     }
