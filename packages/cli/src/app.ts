@@ -20,17 +20,21 @@ export interface AppArguments {
 export type App = Client | ((given: AppArguments) => Client | Promise<Client>);
 
 /**
- * The client of an app file. Throws `argument/invalid` if there is no such file, or it exports no client, and
+ * What makes the client of an app file. Throws `argument/invalid` if there is no such file, or it exports no client, and
  * `client/failed` if it fails while it is loaded or makes its client; a `FederationError` of the app passes as it is.
  */
-export async function loadApp(path: string, given: AppArguments): Promise<Client> {
+export async function loadApp(path: string): Promise<(given: AppArguments) => Promise<Client>> {
   const exported = appOf(await importApp(path), path);
-  if (typeof exported !== "function") return checkClient(exported, `--app ${path} exports a client that`);
+  if (typeof exported !== "function") {
+    const client = checkClient(exported, `--app ${path} exports a client that`);
+    return () => Promise.resolve(client);
+  }
   const make = exported as (given: AppArguments) => unknown;
-  return checkClient(
-    await attempt(`making the client of --app ${path}`, () => make(given)),
-    `--app ${path} made a client that`,
-  );
+  return async (given) =>
+    checkClient(
+      await attempt(`making the client of --app ${path}`, () => make(given)),
+      `--app ${path} made a client that`,
+    );
 }
 
 async function importApp(path: string): Promise<Readonly<Record<string, unknown>>> {

@@ -13,7 +13,7 @@ import { paint, percent } from "./table.js";
 /** One object a file, with the same names whatever it is; what does not apply is absent. */
 export interface Facts {
   readonly path: string;
-  /** `directory`, `journal`, `module`, `server-state`, `client-answer`, another kind that a state names, or `invalid`. */
+  /** `directory`, `journal`, `module`, `server-state`, `client-answer`, another kind that a state names, `unknown` or `invalid`. */
   readonly kind: string;
   readonly valid: boolean;
   readonly problem?: string;
@@ -38,7 +38,8 @@ export function factsOf(description: DirectoryDescription | FileDescription): Fa
     "results of the open round": blobs.length,
     "left half-written": temporaries.length,
   };
-  return [{ path, kind, valid: true, details }, ...files.map(fileFacts)];
+  const facts = files.map(fileFacts);
+  return [{ path, kind, valid: facts.every(isSound), details }, ...facts];
 }
 
 export function isSound({ valid }: Facts): boolean {
@@ -49,6 +50,8 @@ function fileFacts(file: FileDescription): Facts {
   switch (file.kind) {
     case "invalid":
       return { path: file.path, kind: "invalid", valid: false, problem: file.problem };
+    case "unknown":
+      return { path: file.path, kind: "unknown", valid: true };
     case "journal":
       return {
         path: file.path,
@@ -130,7 +133,12 @@ function paragraph(fact: Facts, color: boolean): string[] {
     tensors,
     details,
   } = fact;
-  const verdict = valid ? paint("green", "valid", { color }) : paint("red", "not usable", { color });
+  const verdict =
+    kind === "unknown"
+      ? "none of ours"
+      : valid
+        ? paint("green", "valid", { color })
+        : paint("red", "not usable", { color });
   const rows = {
     problem,
     run,

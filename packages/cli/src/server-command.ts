@@ -10,6 +10,7 @@ import type { StrategyName } from "@perennial-fl/strategy";
 import type { ExitCode } from "./exit-codes.js";
 import { readGiven } from "./given-file.js";
 import { runSession } from "./session.js";
+import { checkRunDirectory } from "./state-directory.js";
 import { strategyOf, strategyOptions } from "./strategy-options.js";
 import type { StrategyRates } from "./strategy-options.js";
 import { address, choice, fraction, integer, seconds, text, whole } from "./values.js";
@@ -84,7 +85,9 @@ async function serve(given: ServerArguments): Promise<ExitCode> {
     view: serverView(process.stdout, json, process.env),
     stateDir,
     json,
-    async work(show, signal) {
+    async work(show, signal, openDirectory) {
+      if (given.resume === "require") await checkRunDirectory(stateDir);
+      else await openDirectory();
       const report = (message: string): void => {
         show({ type: "warning", message });
       };

@@ -13,8 +13,15 @@ export interface Session<Event extends { readonly type: string }> {
   readonly view: View<Event>;
   readonly stateDir: string;
   readonly json: boolean;
-  /** Resolves to whether the work was done to its end. */
-  readonly work: (show: View<Event>["show"], signal: AbortSignal) => Promise<boolean>;
+  /**
+   * Resolves to whether the work was done to its end. `openDirectory` creates the state directory if only it is missing:
+   * called when everything else that was given is found to be good.
+   */
+  readonly work: (
+    show: View<Event>["show"],
+    signal: AbortSignal,
+    openDirectory: () => Promise<void>,
+  ) => Promise<boolean>;
 }
 
 /** Runs a session to its end, to the first Ctrl-C, or to an error, and says what came of it. */
@@ -29,8 +36,9 @@ export async function runSession<Event extends { readonly type: string }>(sessio
     if (!json) process.stderr.write("stopping: what is under way is finished and kept; Ctrl-C again quits at once\n");
   });
   try {
-    if (await ensureStateDirectory(stateDir)) show({ type: "state-directory-created", path: stateDir });
-    const finished = await work(show, interrupt.signal);
+    const finished = await work(show, interrupt.signal, async () => {
+      if (await ensureStateDirectory(stateDir)) show({ type: "state-directory-created", path: stateDir });
+    });
     view.close();
     if (finished) return exitCodes.finished;
     const command = resumeCommand({

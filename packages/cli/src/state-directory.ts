@@ -23,6 +23,13 @@ export async function ensureStateDirectory(directory: string): Promise<boolean> 
   return true;
 }
 
+/** For a run that must be there: creates nothing. Throws `resume/nothing` if the directory is missing. */
+export async function checkRunDirectory(directory: string): Promise<void> {
+  const found = await stat(directory).catch(() => undefined);
+  if (found === undefined) throw new FederationError("resume/nothing", `${directory} holds no run to resume`);
+  if (!found.isDirectory()) throw unusable(directory, "it is not a directory");
+}
+
 function unusable(directory: string, why: string): FederationError {
   return new FederationError("storage/directory", `--state-dir ${directory}: ${why}`);
 }

@@ -1,4 +1,5 @@
 // From the text of an option to its value. What cannot be read is named with its option and what was given.
+import { checkClientId } from "@perennial-fl/client";
 import { FederationError } from "@perennial-fl/core";
 
 type Read<T> = (text: string) => T;
@@ -75,6 +76,11 @@ export function text(option: string, what: string): Read<string> {
     if (given.trim() !== "") return given;
     throw invalid(option, what, given);
   };
+}
+
+/** A client's lasting name. Throws what the protocol says of a bad one. */
+export function clientId(): Read<string> {
+  return checkClientId;
 }
 
 function decimal(text: string): number {

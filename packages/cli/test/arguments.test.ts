@@ -52,6 +52,7 @@ describe("the command", () => {
     writeFileSync(join(folder, "empty.js"), "export {};\n");
     writeFileSync(join(folder, "other.js"), "export const model = 1;\n");
     writeFileSync(join(folder, "half.js"), "export default { fit() {} };\n");
+    writeFileSync(join(folder, "good.js"), "export default { fit() {}, evaluate() {} };\n");
     writeFileSync(join(folder, "number.js"), "export default () => 5;\n");
     writeFileSync(join(folder, "throws.js"), 'export default () => { throw new Error("no data\\nhere"); };\n');
     writeFileSync(join(folder, "broken.js"), "this is no program\n");
@@ -117,12 +118,12 @@ describe("the command", () => {
     ],
     [client("broken.js"), exitCodes.failed, /^error: loading --app broken\.js failed: .* \(client\/failed\)\n$/],
     [
-      [...client("half.js"), "--state-dir", "a/b"],
+      [...client("good.js"), "--state-dir", "a/b"],
       exitCodes.storage,
       /^error: --state-dir a\/b: its parent directory .* does not exist/,
     ],
     [
-      [...client("half.js"), "--state-dir", "half.js"],
+      [...client("good.js"), "--state-dir", "half.js"],
       exitCodes.storage,
       /^error: --state-dir half\.js: it is not a directory/,
     ],

@@ -54,6 +54,14 @@ describe("perennial inspect", () => {
     expect(facts[1]?.["tensors"]).to.deep.equal(["0.weight float32[2, 3]", "0.bias float32[2]"]);
   });
 
+  it("does not take offence at a file of somebody else's", () => {
+    writeFileSync(join(folder, "notes.txt"), "mine");
+    const { status, facts } = inspect(folder, "--json");
+    expect(status).to.equal(exitCodes.finished);
+    expect(facts.map(({ kind }) => kind)).to.deep.equal(["directory", "module", "unknown", "server-state"]);
+    expect(inspect(folder).stdout).to.contain("notes.txt: unknown, none of ours\n");
+  });
+
   it("tells a person the same", () => {
     const { stdout } = inspect(join(folder, "latest.onnx"));
     expect(stdout).to.contain("latest.onnx: module, valid\n  run: r\n  round: 4\n  loss: 0.5\n");
@@ -67,7 +75,8 @@ describe("perennial inspect", () => {
     writeFileSync(path, bytes);
     const { status, facts } = inspect(folder, "--json");
     expect(status).to.equal(exitCodes.unusableFile);
-    const damaged = facts.find((fact) => fact["valid"] === false);
+    expect(facts[0]).to.include({ kind: "directory", valid: false });
+    const damaged = facts.find(({ valid, kind }) => valid === false && kind !== "directory");
     expect(damaged?.["path"]).to.equal(path);
     expect(damaged?.["problem"]).to.match(/damaged|digest/);
   });
