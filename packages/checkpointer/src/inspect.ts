@@ -49,14 +49,21 @@ export interface JournalDescription {
   readonly torn: boolean;
 }
 
-/** A file that is damaged, of a newer version, or none of ours; `problem` says which. */
+/** A file that is damaged, of a newer version, or none of ours though it was asked for; `problem` says which. */
 export interface InvalidDescription {
   readonly kind: "invalid";
   readonly path: string;
   readonly problem: string;
 }
 
-export type FileDescription = StateDescription | ModuleDescription | JournalDescription | InvalidDescription;
+/** A file of somebody else's that stands beside ours. */
+export interface UnknownDescription {
+  readonly kind: "unknown";
+  readonly path: string;
+}
+
+export type FileDescription =
+  UnknownDescription | StateDescription | ModuleDescription | JournalDescription | InvalidDescription;
 
 export interface DirectoryDescription {
   readonly kind: "directory";
@@ -83,7 +90,8 @@ export async function describeDirectory(path: string): Promise<DirectoryDescript
     if (isBlobName(name) || name.startsWith(".")) continue;
     const entry = await nodeDisk.stat(join(path, name));
     if (entry?.kind !== "file") continue;
-    files.push(name === journalName ? await describeJournal(path) : await describeFile(join(path, name)));
+    const file = name === journalName ? await describeJournal(path) : await describeFile(join(path, name));
+    files.push(file.kind === "invalid" && isForeign(name) ? { kind: "unknown", path: file.path } : file);
   }
   return {
     kind: "directory",
@@ -103,6 +111,18 @@ export async function describeFile(path: string): Promise<FileDescription> {
   } catch (error) {
     return { kind: "invalid", path, problem: messageOf(error) };
   }
+}
+
+/**
+ * Whether a name says that the file is not ours: by the ending of another format. One without any ending may be a
+ * state file that is damaged beyond recognition, and silence about that would be worse than an alarm too many.
+ */
+function isForeign(name: string): boolean {
+  const plain = name.replace(/(?:\.previous|\.corrupt-\d+)$/, "");
+  return (
+    plain === name &&
+    /\.(?:csv|gz|html|js|json|log|md|npy|npz|out|pem|pid|png|py|sh|toml|ts|txt|ya?ml|zip)$/i.test(name)
+  );
 }
 
 async function describeJournal(directory: string): Promise<JournalDescription | InvalidDescription> {

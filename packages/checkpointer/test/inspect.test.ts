@@ -34,7 +34,7 @@ describe("a description", () => {
     const sha256 = parametersSha256(module.parameters);
     const known = { run: "r", round: 3, parametersSha256: sha256 };
     expect(best).to.deep.include({ kind: "module", format: "onnx", sealed: true, score: 0.5, loss: 0.5, ...known });
-    expect(notes).to.include({ kind: "invalid" });
+    expect(notes).to.include({ kind: "unknown" });
     expect(plain).to.include({ kind: "module", sealed: false, parametersSha256: sha256 });
     expect(journal).to.deep.include({ kind: "journal", entries: [{ opened: 4 }], torn: false });
     expect(state).to.deep.include({ kind: "state", generation: 1, ...known });

@@ -191,7 +191,7 @@ describe("a module's file", () => {
     });
   }
 
-  it("is one that any ONNX reader opens", () => {
+  it("is a module like any other, with its own metadata and ours, as onnx", () => {
     const read = OnnxModule.fromBytes(encodeModule(module, record, "onnx"));
     expect(read.metadata).to.include({ author: "me", "perennial.score": "Infinity", "perennial.round": "4" });
   });
