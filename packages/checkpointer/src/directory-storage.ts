@@ -64,7 +64,7 @@ export function directoryStorage(directory: string, options: { readonly disk?: D
     },
     async lock() {
       const identity = await check();
-      const lock = await lockDirectory(location, identity);
+      const lock = await (disk.lock?.(location) ?? lockDirectory(location, identity));
       try {
         await sweepTemporaries(disk, location);
       } catch (error) {

@@ -2,6 +2,7 @@
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { access, lstat, open, readdir, rename, unlink } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
+import type { StorageLock } from "./storage.js";
 
 /** What lies at a path; a symbolic link is not followed. */
 export interface DiskEntry {
@@ -42,6 +43,10 @@ export interface Disk {
   checkWritable(directory: string): Promise<void>;
   /** Resolves when the names in the directory are on the device. */
   syncDirectory(directory: string): Promise<void>;
+  /** Holds a directory for one owner. Absent: a lock of this machine. Throws `storage/locked`. */
+  lock?(directory: string): Promise<StorageLock>;
+  /** So many random bytes as hexadecimal digits, for names of new files. Absent: the machine's own randomness. */
+  randomHex?(byteLength: number): string;
 }
 
 /** The code of a system error, such as `ENOENT`. */

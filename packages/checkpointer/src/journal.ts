@@ -41,7 +41,10 @@ export interface RoundJournal {
  * term of this opening, so that two writers never write the same bytes: one that was paused, while another opened the
  * journal and went on, throws `storage/deposed` when it wakes and appends.
  */
-export async function openRoundJournal(storage: Storage): Promise<RoundJournal> {
+export async function openRoundJournal(
+  storage: Storage,
+  term: string = randomBytes(12).toString("hex"),
+): Promise<RoundJournal> {
   const log = await storage.openLog(journalName);
   const entries = log.records.flatMap((record, at) =>
     decodeRecord(record, `record ${at} of the journal in ${storage.location}`),
@@ -51,11 +54,10 @@ export async function openRoundJournal(storage: Storage): Promise<RoundJournal> 
     collectTexts(entry, named);
   });
   await storage.removeBlobs((await storage.blobs()).filter((name) => !named.has(name)));
-  return journalOver(storage, log, entries);
+  return journalOver(storage, log, entries, term);
 }
 
-function journalOver(storage: Storage, log: StorageLog, entries: JournalEntry[]): RoundJournal {
-  const term = randomBytes(12).toString("hex");
+function journalOver(storage: Storage, log: StorageLog, entries: JournalEntry[], term: string): RoundJournal {
   const references = new WeakMap<StoredResult, BlobReference>();
   const open = new Set<BlobWriter>();
   const inTurn = serial();

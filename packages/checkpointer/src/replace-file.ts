@@ -7,8 +7,14 @@ import { creationError, ioError, step } from "./io-error.js";
 import { previousName, temporaryPrefix } from "./names.js";
 import type { Contents } from "./storage.js";
 
-/** Paths that this process is writing now, so that a sweep leaves them alone. */
-const underWay = new Set<string>();
+/** Paths that this process is writing now, disk by disk, so that a sweep leaves them alone. */
+const writing = new WeakMap<Disk, Set<string>>();
+
+function underWayOn(disk: Disk): Set<string> {
+  const known = writing.get(disk) ?? new Set<string>();
+  writing.set(disk, known);
+  return known;
+}
 
 /** A file that nobody else can see yet, under a random name. Exactly one of `publish` and `discard` ends it. */
 export interface TemporaryFile {
@@ -21,7 +27,8 @@ export interface TemporaryFile {
 /** Creates a temporary file for `purpose`, the name that it is to have (so that a sweep for that name finds it). */
 export async function createTemporary(disk: Disk, directory: string, purpose: string): Promise<TemporaryFile> {
   // A fresh name each time: with a fixed one, a single failed rename would make every later save fail.
-  const path = join(directory, `${temporaryPrefix}${randomBytes(8).toString("hex")}-${purpose}`);
+  const path = join(directory, `${temporaryPrefix}${randomHex(disk, 8)}-${purpose}`);
+  const underWay = underWayOn(disk);
   underWay.add(path);
   let file: DiskFile | undefined;
   try {
@@ -96,12 +103,17 @@ export async function sweepTemporaries(disk: Disk, directory: string, purpose?: 
   } catch (error) {
     throw creationError(directory, error);
   }
+  const underWay = underWayOn(disk);
   for (const name of names) {
     if (!name.startsWith(temporaryPrefix)) continue;
     if (purpose !== undefined && name.slice(temporaryPrefix.length + 17) !== purpose) continue;
     const path = join(directory, name);
     if (!underWay.has(path)) await step("removing", path, () => disk.unlink(path));
   }
+}
+
+function randomHex(disk: Disk, byteLength: number): string {
+  return disk.randomHex?.(byteLength) ?? randomBytes(byteLength).toString("hex");
 }
 
 async function rotate(disk: Disk, current: string, previous: string): Promise<void> {

@@ -3,6 +3,8 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { FederationError, isFederationError, messageOf, random } from "@perennial-fl/core";
 import type { Connection, ErrorCode } from "@perennial-fl/core";
+import type { Storage } from "@perennial-fl/checkpointer";
+import { directoryStorage } from "@perennial-fl/checkpointer";
 import { connect as connectOverNetwork } from "@perennial-fl/transport";
 import type { ConnectOptions } from "@perennial-fl/transport";
 import { AnswerStore, memoryShelf } from "./answer-store.js";
@@ -33,6 +35,8 @@ export interface ClientOptions {
   readonly clientId?: string;
   /** Exists already. Answers and the client's state survive the process here; without it they live as long as it. */
   readonly stateDir?: string;
+  /** Instead of a directory: for tests and simulations. */
+  readonly storage?: Storage;
   readonly tls?: ConnectOptions["tls"];
   /** How often a silent server is asked whether it is alive; see `ConnectOptions` of the transport. Default 5 minutes. */
   readonly keepaliveMs?: number;
@@ -57,7 +61,8 @@ export async function startClient(options: ClientOptions): Promise<void> {
   const report = (message: string): void => {
     observe({ type: "warning", message });
   };
-  const directory = stateDir === undefined ? undefined : await openStateDirectory(stateDir, options.clientId, report);
+  const storage = options.storage ?? (stateDir === undefined ? undefined : directoryStorage(stateDir));
+  const directory = storage && (await openStateDirectory(storage, options.clientId, report));
   try {
     const clientId = directory?.clientId ?? options.clientId;
     const name = clientId ?? "anonymous";

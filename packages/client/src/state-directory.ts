@@ -1,7 +1,8 @@
 // A client's directory: one process at a time, one client id for ever.
 import { randomUUID } from "node:crypto";
 import { FederationError } from "@perennial-fl/core";
-import { PerRoundStateCheckpointer, directoryStorage } from "@perennial-fl/checkpointer";
+import { PerRoundStateCheckpointer } from "@perennial-fl/checkpointer";
+import type { Storage } from "@perennial-fl/checkpointer";
 import type { Shelf } from "./answer-store.js";
 
 const identityName = "client-identity";
@@ -19,23 +20,23 @@ export interface StateDirectory {
  * and `plan/mismatch` if it belongs to another client.
  */
 export async function openStateDirectory(
-  stateDir: string,
+  storage: Storage,
   clientId: string | undefined,
   report: (message: string) => void,
 ): Promise<StateDirectory> {
-  const storage = directoryStorage(stateDir);
+  const { location } = storage;
   await storage.check();
   const lock = await storage.lock();
   try {
-    const shelf = checkpointerShelf(new PerRoundStateCheckpointer(stateDir, { report }));
-    return { clientId: await identify(shelf, stateDir, clientId), shelf, release: () => lock.release() };
+    const shelf = checkpointerShelf(new PerRoundStateCheckpointer(location, { storage, report }));
+    return { clientId: await identify(shelf, location, clientId), shelf, release: () => lock.release() };
   } catch (error) {
     await lock.release();
     throw error;
   }
 }
 
-async function identify(shelf: Shelf, stateDir: string, asked: string | undefined): Promise<string> {
+async function identify(shelf: Shelf, location: string, asked: string | undefined): Promise<string> {
   const saved = await shelf.load(identityName);
   if (saved === undefined) {
     const clientId = asked ?? randomUUID();
@@ -44,12 +45,12 @@ async function identify(shelf: Shelf, stateDir: string, asked: string | undefine
   }
   const { clientId } = saved;
   if (typeof clientId !== "string") {
-    throw new FederationError("checkpoint/corrupt", `reading ${identityName} in ${stateDir}: it names no client`);
+    throw new FederationError("checkpoint/corrupt", `reading ${identityName} in ${location}: it names no client`);
   }
   if (asked !== undefined && asked !== clientId) {
     throw new FederationError(
       "plan/mismatch",
-      `the state directory ${stateDir} belongs to the client ${clientId}, and ${asked} was to use it`,
+      `the state directory ${location} belongs to the client ${clientId}, and ${asked} was to use it`,
     );
   }
   return clientId;

@@ -8,7 +8,7 @@ import {
   openRoundJournal,
   parametersSha256,
 } from "@perennial-fl/checkpointer";
-import type { RoundJournal, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
+import type { RoundJournal, Storage, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import type { OnnxModule } from "@perennial-fl/module";
 import type { Strategy } from "@perennial-fl/strategy";
 import { listen, listenStreaming } from "@perennial-fl/transport";
@@ -82,6 +82,10 @@ export interface ServerOptions {
   readonly signal?: AbortSignal;
   /** Another way to meet clients than gRPC: for tests and simulations. */
   readonly openFleet?: (openSink: OpenSink, run: string) => Fleet | Promise<Fleet>;
+  /** Instead of the directory itself: for tests and simulations. */
+  readonly storage?: Storage;
+  /** Instead of the machine's randomness, of which the run's name and the journal's term are made: so many bytes as hexadecimal digits. */
+  readonly randomHex?: (byteLength: number) => string;
   readonly failpoint?: World["failpoint"];
 }
 
@@ -102,7 +106,7 @@ export interface Outcome {
 export async function startServer(options: ServerOptions): Promise<Outcome> {
   const { stateDir, observe = () => undefined } = options;
   const plan = planOf(options);
-  const storage = directoryStorage(stateDir);
+  const storage = options.storage ?? directoryStorage(stateDir);
   const lock = await storage.lock();
   try {
     const states = new PerRoundStateCheckpointer(stateDir, {
@@ -111,7 +115,7 @@ export async function startServer(options: ServerOptions): Promise<Outcome> {
         observe({ type: "warning", message });
       },
     });
-    const journal = await openRoundJournal(storage);
+    const journal = await openRoundJournal(storage, options.randomHex?.(12));
     try {
       const saved = await loadServerState(states);
       const begin = beginOf(options.initialModel);
@@ -135,7 +139,7 @@ async function serve(
   resumed: ServerState | undefined,
 ): Promise<Outcome> {
   const { observe, initialModel, checkpointers = [], signal, failpoint, evaluate } = options;
-  const run = resumed?.durable.run ?? randomUUID();
+  const run = resumed?.durable.run ?? options.randomHex?.(16) ?? randomUUID();
   const report = (message: string) => {
     observe({ type: "warning", message });
   };

@@ -5,6 +5,7 @@ import { Queue } from "./queue.js";
 import { Seat } from "./seat.js";
 import type { Link } from "./seat.js";
 import { Timers } from "./timers.js";
+import type { Clock } from "./timers.js";
 
 /** An event on its way to the one who iterates. */
 interface Posted {
@@ -21,7 +22,7 @@ interface Posted {
 export class Roster implements Fleet {
   readonly #openSink: OpenSink;
   readonly #posted = new Queue<Posted>();
-  readonly #timers = new Timers();
+  readonly #timers: Timers;
   /** The seats that were taken and not yet given back. */
   readonly #seats = new Map<ClientId, Seat>();
   /** The seats whose `joined` was delivered and whose `left` was not. */
@@ -31,8 +32,9 @@ export class Roster implements Fleet {
   #closed = false;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(openSink: OpenSink) {
+  constructor(openSink: OpenSink, clock?: Clock) {
     this.#openSink = openSink;
+    this.#timers = new Timers(clock);
   }
 
   /** Seats a client that reached the server. An older connection of the same id is ended and leaves first. */
