@@ -17,6 +17,7 @@ import { advance, fedAvg } from "@perennial-fl/strategy";
 const start: Durable = {
   run: "story",
   round: 0,
+  attempt: 1,
   parameters: [float32([2], [0, 0])],
   strategyState: null,
   history: [],

@@ -25,6 +25,7 @@ export type { Resume } from "./resume.js";
 export { runEngine } from "./runner.js";
 export type { World } from "./runner.js";
 export type { ServerEvent } from "./server-event.js";
+export { serverStateSchema } from "./migrations.js";
 export { loadServerState, saveServerState, stateName } from "./server-state.js";
 export type { ServerState } from "./server-state.js";
 export { startServer } from "./start-server.js";

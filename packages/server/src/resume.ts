@@ -28,6 +28,7 @@ export function freshDurable(run: string, plan: Plan, parameters: Parameters): D
   return {
     run,
     round: 0,
+    attempt: 1,
     parameters,
     strategyState: plan.strategy.move.init(parameters),
     history: [],
@@ -73,8 +74,8 @@ export function checkResume(
 
 /**
  * Replays the journal of the open round over the state. Entries of a round that is already committed (the crash came
- * between the commit and the clearing) are cleared; entries that rest on a state which was lost are cleared and told;
- * a journal of another run is `checkpoint/corrupt`.
+ * between the commit and the clearing) are cleared; entries that rest on a state which was lost, or left by a rollback,
+ * are cleared and told; a journal of another run is `checkpoint/corrupt`.
  */
 export async function replay(
   durable: Durable,
@@ -90,16 +91,19 @@ export async function replay(
       `the round journal is of run ${run}, and the state of run ${durable.run}`,
     );
   }
-  if (round !== durable.round + 1) {
-    if (round > durable.round) {
+  const next = durable.round + 1;
+  if (round !== next || attempt !== durable.attempt) {
+    if (attempt !== durable.attempt) {
+      report(`what round ${round} had received is given up: the run was rolled back to round ${durable.round}`);
+    } else if (round > next) {
       report(
-        `what round ${round} had received is given up: it rests on a state that was lost, and round ${durable.round + 1} comes first`,
+        `what round ${round} had received is given up: it rests on a state that was lost, and round ${next} comes first`,
       );
     }
     await journal.clear();
     return initialState(durable);
   }
-  let state = initialState(durable, attempt);
+  let state = initialState(durable);
   for (const entry of journal.entries) state = apply(state, await fromEntry(entry, journal));
   return state;
 }

@@ -3,37 +3,43 @@ import { FederationError } from "@perennial-fl/core";
 import type { SavedState } from "@perennial-fl/core";
 import type { PerRoundStateCheckpointer } from "@perennial-fl/checkpointer";
 import type { Durable } from "./engine/types.js";
+import { migrated, serverStateSchema } from "./migrations.js";
 
 /** Name of the state in the state directory. */
 export const stateName = "server-state";
-
-const schema = 1;
 
 export interface ServerState {
   readonly durable: Durable;
   readonly plan: SavedState;
 }
 
-/** Resolves when the state is durable. */
-export function saveServerState(checkpointer: PerRoundStateCheckpointer, state: ServerState): Promise<void> {
-  return checkpointer.saveCheckpoint(stateName, { kind: "server-state", schema, plan: state.plan, ...state.durable });
+/** Resolves when the state is durable, under `name`. */
+export function saveServerState(
+  checkpointer: PerRoundStateCheckpointer,
+  state: ServerState,
+  name = stateName,
+): Promise<void> {
+  return checkpointer.saveCheckpoint(name, {
+    kind: "server-state",
+    schema: serverStateSchema,
+    plan: state.plan,
+    ...state.durable,
+  });
 }
 
-/** The newest whole state, or `undefined` where there has never been one. */
-export async function loadServerState(checkpointer: PerRoundStateCheckpointer): Promise<ServerState | undefined> {
-  if (!(await checkpointer.checkpointExists(stateName))) return undefined;
-  const { kind, schema: version, plan, ...durable } = await checkpointer.loadCheckpoint(stateName);
+/**
+ * The newest whole state under `name`, or `undefined` where there has never been one. A state that an earlier version
+ * wrote is migrated in memory: its file stays as it is until the next round commits. Throws `checkpoint/newer-version`.
+ */
+export async function loadServerState(
+  checkpointer: PerRoundStateCheckpointer,
+  name = stateName,
+): Promise<ServerState | undefined> {
+  if (!(await checkpointer.checkpointExists(name))) return undefined;
+  const { kind, ...saved } = await checkpointer.loadCheckpoint(name);
   if (kind !== "server-state") {
-    throw new FederationError(
-      "checkpoint/corrupt",
-      `${stateName} holds ${JSON.stringify(kind)} and not a server's state`,
-    );
+    throw new FederationError("checkpoint/corrupt", `${name} holds ${JSON.stringify(kind)} and not a server's state`);
   }
-  if (version !== schema) {
-    throw new FederationError(
-      "checkpoint/newer-version",
-      `${stateName} has schema ${JSON.stringify(version)}, and this version reads schema ${schema}`,
-    );
-  }
+  const { plan, ...durable } = migrated(saved, name);
   return { durable: durable as unknown as Durable, plan: plan as SavedState };
 }

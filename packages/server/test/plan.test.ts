@@ -21,7 +21,7 @@ const plan = (changes: Partial<Plan> = {}): Plan => {
 const model: Parameters = [float32([2], [0, 0])];
 const saved = {
   plan: planFacts(plan(), model),
-  durable: { run: "r1", round: 2, parameters: model, strategyState: null, history: [], roster: [] },
+  durable: { run: "r1", round: 2, attempt: 1, parameters: model, strategyState: null, history: [], roster: [] },
 };
 
 describe("a plan on resume", () => {

@@ -207,6 +207,7 @@ describe("a server's session", () => {
     const durable = {
       run: "r",
       round: 0,
+      attempt: 1,
       parameters: [float32([1], [0])],
       strategyState: null,
       history: [],

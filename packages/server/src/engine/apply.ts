@@ -73,7 +73,7 @@ export function rejoinTimer(client: ClientId): string {
 
 function committed(state: EngineState, durable: Durable): EngineState {
   const skipped = durable.history.at(-1)?.outcome === "skipped" ? state.skipped + 1 : 0;
-  return { ...state, durable, open: {}, attempt: 1, skipped };
+  return { ...state, durable, open: {}, skipped };
 }
 
 function joined(state: EngineState, { client, identified }: Extract<EngineEvent, { type: "joined" }>): EngineState {

@@ -50,6 +50,7 @@ export function commit(plan: Plan, state: EngineState): Command {
   const moved = state.open.moved ?? state.durable;
   const durable: Durable = {
     run: state.durable.run,
+    attempt: state.durable.attempt,
     round: record.round,
     parameters: moved.parameters,
     strategyState: moved.strategyState,

@@ -40,7 +40,8 @@ function waitForClients(plan: Plan, before: EngineState, free: number, needed: n
 }
 
 function keyOf(state: EngineState, phase: Phase): RequestKey {
-  return { run: state.durable.run, round: state.durable.round + 1, attempt: state.attempt, phase };
+  const { run, round, attempt } = state.durable;
+  return { run, round: round + 1, attempt, phase };
 }
 
 /** Derived from what it is for and never a stream, so a resumed run draws the same. */

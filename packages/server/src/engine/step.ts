@@ -10,13 +10,12 @@ import type { Command, Durable, EngineEvent, EngineState, PhaseProgress, Step } 
 import { objection } from "./validate.js";
 
 /** A server that knows only what is durable. Everyone on the roster is away and expected back. */
-export function initialState(durable: Durable, attempt = 1): EngineState {
+export function initialState(durable: Durable): EngineState {
   return {
     durable,
     open: {},
     clients: new Map(durable.roster.map((client) => [client, { identified: true, connected: false }])),
     timers: new Set(),
-    attempt,
     skipped: 0,
     stopping: false,
     ending: false,

@@ -21,6 +21,8 @@ export interface Durable {
   readonly run: string;
   /** The last committed round; 0 before the first. */
   readonly round: number;
+  /** Part of every key. A rollback counts it up, so that no answer to the abandoned future counts in the new one. */
+  readonly attempt: number;
   readonly parameters: Parameters;
   readonly strategyState: Saved;
   readonly history: History;
@@ -71,8 +73,6 @@ export interface EngineState {
   readonly clients: ReadonlyMap<ClientId, Presence>;
   /** Timers that are running, by name. */
   readonly timers: ReadonlySet<string>;
-  /** Part of every key; the journal's own where a round is open. */
-  readonly attempt: number;
   /** The last thing said about waiting, so that it is said once. */
   readonly waiting?: string;
   /** Rounds in a row, in this session, in which no update counted. */

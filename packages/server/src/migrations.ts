@@ -1,0 +1,29 @@
+// How a server's state of an earlier version becomes one of this version.
+import { FederationError } from "@perennial-fl/core";
+import type { SavedState } from "@perennial-fl/core";
+
+/** Number N - 1 of the list makes a state of schema N + 1 of one of schema N. Every released schema has its place. */
+const migrations: readonly ((state: SavedState) => SavedState)[] = [
+  // 1 to 2: rollbacks are counted.
+  (state) => ({ ...state, attempt: 1 }),
+];
+
+/** The schema that this version writes. */
+export const serverStateSchema = migrations.length + 1;
+
+/**
+ * The state as this version knows it, without its schema; `what` names it in errors. Throws `checkpoint/newer-version`
+ * for a later schema.
+ */
+export function migrated({ schema, ...state }: SavedState, what: string): SavedState {
+  if (typeof schema !== "number" || !Number.isSafeInteger(schema) || schema < 1) {
+    throw new FederationError("checkpoint/corrupt", `${what} has schema ${JSON.stringify(schema)}, which is none`);
+  }
+  if (schema > serverStateSchema) {
+    throw new FederationError(
+      "checkpoint/newer-version",
+      `${what} has schema ${schema}, and this version of Perennial reads schemas up to ${serverStateSchema}: use a newer version`,
+    );
+  }
+  return migrations.slice(schema - 1).reduce<SavedState>((held, migrate) => migrate(held), state);
+}
