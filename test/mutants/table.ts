@@ -343,7 +343,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "Shape gives all axes where the dynamo exporter asks for some",
-    file: "packages/module/dist/src/trace.js",
+    file: "packages/module/dist/src/rewrites/direct.js",
     before: '.shape.slice(intOf(node, "start", 0), intOf(node, "end", undefined))',
     after: ".shape",
     suite: "packages/module/dist/test/torch-models.test.js",

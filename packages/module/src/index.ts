@@ -31,5 +31,6 @@ export * from "./optimizers/root-mean-square.js";
 export * from "./optimizers/schedules.js";
 export * from "./optimizers/sgd.js";
 export * from "./optimizers/transformations.js";
+export { scalarsKey } from "./parameters.js";
 export * from "./sequential.js";
 export * from "./training.js";

@@ -2,6 +2,7 @@
 import { FederationError, describeTensor, sameHeader } from "@perennial-fl/core";
 import type { Parameters, Tensor } from "@perennial-fl/core";
 import type { Graph } from "./graph.js";
+import { parameterNamesOf } from "./parameters.js";
 import { decode, encode } from "./proto/codec.js";
 import { graphOf, modelProto } from "./proto/graphs.js";
 import type { ModelProto } from "./proto/messages.js";
@@ -11,22 +12,24 @@ import { tensorProto } from "./proto/tensors.js";
 /** A protobuf message cannot be longer. */
 const maxBytes = 0x7fffffff;
 
-/** What is exchanged in training is what a module calls its parameters: the float32 and float64 initializers. */
+/**
+ * What is exchanged in training is what a module calls its parameters: the float32 and float64 initializers, but for scalars
+ * that are constants; see {@link scalarsKey}.
+ */
 export class OnnxModule {
   readonly graph: Graph;
   /** In the order of the file. */
   readonly parameters: Parameters;
-  /** The initializers' names, in the order of {@link parameters}. */
+  /** Their names, in the order of {@link parameters}. */
   readonly parameterNames: readonly string[];
   /** ONNX's metadata_props. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly #model: ModelProto;
 
   private constructor(model: ModelProto, graph: Graph) {
-    const parameters = [...graph.initializers].filter(([name, value]) => isParameter(name, value));
     this.graph = graph;
-    this.parameterNames = parameters.map(([name]) => name);
-    this.parameters = parameters.map(([, value]) => value);
+    this.parameterNames = parameterNamesOf(model, graph.initializers);
+    this.parameters = this.parameterNames.map((name) => graph.initializers.get(name) as Tensor);
     this.metadata = Object.fromEntries((model.metadataProps ?? []).map(({ key = "", value = "" }) => [key, value]));
     this.#model = model;
   }
@@ -95,17 +98,6 @@ export class OnnxModule {
     checkLength(size, "writing");
     return encode("ModelProto", this.#model);
   }
-}
-
-function isParameter(name: string, { dtype, shape }: Tensor): boolean {
-  const narrow = dtype === "float16" || ((dtype === "int8" || dtype === "uint8") && shape.length > 0);
-  if (narrow) {
-    throw new FederationError(
-      "model/unsupported",
-      `reading a module: its weights "${name}" are ${dtype}; export the model with float32 weights`,
-    );
-  }
-  return dtype === "float32" || dtype === "float64";
 }
 
 function checkLength(bytes: number, doing: string): void {

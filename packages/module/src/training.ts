@@ -9,8 +9,8 @@ import type { Masks } from "./dropout.js";
 import type { Loss } from "./losses/loss.js";
 import { OnnxModule } from "./module.js";
 import type { NamedHeader, Optimizer, Reference, StateTensor } from "./optimizers/optimizer.js";
+import type { BufferUpdates } from "./rewrites/rewrite.js";
 import { trace } from "./trace.js";
-import type { BufferUpdates } from "./trace.js";
 
 export interface TrainingOptions {
   readonly loss: Loss;
@@ -166,8 +166,13 @@ function forward(g: GraphBuilder, module: OnnxModule, { loss, batchSize, trainin
       `training a module: it has ${inputs.length} inputs and ${outputs.length} outputs, and ${needed} needed`,
     );
   }
-  const options = { batchSize, training, parametersAsInputs: true, ...(masks === undefined ? {} : { masks }) };
-  const values = trace(g, module.graph, options, buffers);
+  const values = trace(g, module.graph, {
+    batchSize,
+    training,
+    asInputs: new Set(module.parameterNames),
+    ...(masks === undefined ? {} : { masks }),
+    ...(buffers === undefined ? {} : { buffers }),
+  });
   const [features, prediction] = [values.get(input.name), values.get(output.name)];
   if (features === undefined || prediction === undefined) {
     throw new FederationError("model/corrupt", `training a module: no node makes its output "${output.name}"`);

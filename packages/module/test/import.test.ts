@@ -7,6 +7,7 @@ import {
   crossEntropy,
   evaluationGraph,
   meanSquaredError,
+  scalarsKey,
   sgd,
   trainingGraph,
 } from "../src/index.js";
@@ -84,6 +85,39 @@ describe("An exported graph", () => {
       ]),
     );
     own.forEach((value, i) => expect(ours[i]).closeTo(value, 1e-6));
+  });
+
+  it("trains a scalar only if something says that it is a parameter", () => {
+    const module = OnnxModule.fromGraph({
+      ...moduleOf(18, [node("MatMul", ["x", "w"], "y")]).graph,
+      initializers: new Map(
+        ["w", "head.scale", "epsilon", "onnx::Mul_7.1", "temperature"].map((name) => [
+          name,
+          float32(name === "w" ? [1] : [], [1]),
+        ]),
+      ),
+    });
+    expect(module.parameterNames).deep.equal(["w", "head.scale"]);
+    const told = OnnxModule.fromBytes(module.withMetadata({ [scalarsKey]: "temperature, other" }).toBytes());
+    expect(told.parameterNames).deep.equal(["w", "head.scale", "temperature"]);
+  });
+
+  it("computes with a constant scalar as if it stood in the file's nodes", () => {
+    const module = OnnxModule.fromGraph({
+      ...moduleOf(17, [
+        node("Flatten", ["x"], "flat"),
+        node("Dropout", ["flat", "ratio", "on"], "dropped"),
+        node("MatMul", ["dropped", "w"], "y"),
+      ]).graph,
+      initializers: new Map([
+        ["w", float32([6, 3], normals("w", [6, 3]).data as Float32Array)],
+        ["ratio", float32([], [0.25])],
+        ["on", tensor("bool", [], Uint8Array.of(1))],
+      ]),
+    });
+    const { generator, parameters } = trainingGraph(module, options);
+    expect(generator).equal("dropout.generator");
+    expect(parameters.map(({ name }) => name)).deep.equal(["w"]);
   });
 
   const options = { loss: crossEntropy(), optimizer: sgd({ learningRate: 1 }), batchSize: 4 };

@@ -1,7 +1,7 @@
-// Operators that move blocks between channels and space, as Reshape and Transpose; and Swish.
+// Operators that move blocks between channels and space, as Reshape and Transpose.
 import { assert } from "@perennial-fl/core";
 import type { Value } from "../builder.js";
-import { floatOf, intOf, stringOf } from "../graph.js";
+import { intOf, stringOf } from "../graph.js";
 import type { Decomposition } from "./decomposition.js";
 
 export const arrangementDecompositions: { readonly [opType: string]: Decomposition } = {
@@ -27,11 +27,5 @@ export const arrangementDecompositions: { readonly [opType: string]: Decompositi
     const split = g.reshape(x, [batch, channels, rows, block, columns, block]);
     const turned: Value = g.op("Transpose", [split], { perm: [0, 3, 5, 1, 2, 4] });
     return [g.reshape(turned, [batch, channels * block ** 2, rows, columns])];
-  },
-  /** Of opset 24: x sigmoid(alpha x). */
-  Swish: (g, node, [x]) => {
-    assert(x !== undefined, "Swish has an input");
-    const alpha = floatOf(node, "alpha", 1);
-    return [g.mul(x, g.op("Sigmoid", [alpha === 1 ? x : g.mul(x, g.scalar(alpha, x))]))];
   },
 };

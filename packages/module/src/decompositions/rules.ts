@@ -1,4 +1,5 @@
 // The one table of decompositions; the families are in the files next to this one.
+import { activationDecompositions } from "./activation.js";
 import { arrangementDecompositions } from "./arrangement.js";
 import type { Decomposition } from "./decomposition.js";
 import { normalisationDecompositions } from "./normalisation.js";
@@ -6,6 +7,7 @@ import { recurrentDecompositions } from "./recurrent.js";
 
 /** Decompositions under ONNX's operator names. */
 export const decompositions: { readonly [opType: string]: Decomposition } = {
+  ...activationDecompositions,
   ...arrangementDecompositions,
   ...normalisationDecompositions,
   ...recurrentDecompositions,
