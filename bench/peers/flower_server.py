@@ -1,9 +1,10 @@
 # Flower's own server with FedAvg over a model of 20 float32 arrays.
-# Usage: flower_server.py BYTES ROUNDS CLIENTS. Says {"address"} before it listens, {"rounds"} after the last round.
+# Usage: flower_server.py BYTES ROUNDS CLIENTS [DIRECTORY OF CERTIFICATES]. Says {"address"} before it listens, {"rounds"} after the last round.
 import json
 import socket
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 from flwr.common import ndarrays_to_parameters
@@ -19,8 +20,12 @@ def free_address():
 
 
 def main():
-    size, rounds, clients = map(int, sys.argv[1:])
+    size, rounds, clients = map(int, sys.argv[1:4])
     address = free_address()
+    certificates = None
+    if len(sys.argv) > 4:
+        address = address.replace("127.0.0.1", "localhost")
+        certificates = tuple((Path(sys.argv[4]) / name).read_bytes() for name in ("ca.pem", "server.pem", "server.key.pem"))
     end_with_input()
     random = np.random.default_rng(7)
     arrays = [random.standard_normal(size // 80, dtype=np.float32) for _ in range(20)]
@@ -37,6 +42,7 @@ def main():
         config=ServerConfig(num_rounds=rounds),
         strategy=strategy,
         grpc_max_message_length=2**31 - 1,
+        certificates=certificates,
     )
     print(json.dumps({"rounds": len(history.losses_distributed)}), flush=True)
     threading.Event().wait()

@@ -1,8 +1,10 @@
 # A client of the cheapest kind: echoes the bytes of the parameters, without a protobuf object or an array.
-# Usage: raw_client.py HOST:PORT. Says {"fits": [seconds...], "end": seconds} of the monotonic clock at the end.
+# Usage: raw_client.py HOST:PORT [CLIENTS [ROOT_CERTIFICATE]]. Says {"fits": [seconds...], "end": seconds} of the
+# monotonic clock at the end: when each round's instruction came first to one of its clients.
 import json
 import queue
 import sys
+import threading
 import time
 
 import grpc
@@ -55,13 +57,9 @@ def fitted(message, start):
     return b"".join((head, memoryview(message)[begin:end], NUM_EXAMPLES))
 
 
-def main():
-    end_with_input()
-    unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-    prompt = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 200)]
-    fits = []
+def echo(channel, fits):
     replies = queue.SimpleQueue()
-    with grpc.insecure_channel(sys.argv[1], options=unlimited + prompt) as channel:
+    with channel:
         join = channel.stream_stream("/flwr.proto.FlowerService/Join", None, None)
         for message in join(iter(replies.get, None), wait_for_ready=True):
             kind, start, _ = length_field(message, 0)
@@ -74,7 +72,35 @@ def main():
                 replies.put(EVALUATED)
             else:
                 raise ValueError(f"an instruction of kind {kind} was not expected")
-        print(json.dumps({"fits": fits, "end": time.monotonic()}), flush=True)
+
+
+def open_channel(address, root):
+    options = [
+        ("grpc.max_receive_message_length", -1),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 200),
+        # Every client has a connection of its own, as if it were alone on its machine.
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+    if root is None:
+        return grpc.insecure_channel(address, options=options)
+    with open(root, "rb") as file:
+        return grpc.secure_channel(address, grpc.ssl_channel_credentials(file.read()), options=options)
+
+
+def main():
+    address, *rest = sys.argv[1:]
+    count = int(rest[0]) if rest else 1
+    root = rest[1] if len(rest) > 1 else None
+    end_with_input()
+    all_fits = [[] for _ in range(count)]
+    threads = [threading.Thread(target=echo, args=(open_channel(address, root), fits)) for fits in all_fits]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(json.dumps({"fits": [min(times) for times in zip(*all_fits)], "end": time.monotonic()}), flush=True)
 
 
 main()

@@ -25,7 +25,11 @@ export interface Measure {
   /** Added to the benchmark's name; empty for the measure that the benchmark is named after. */
   readonly name: string;
   readonly unit: string;
+  readonly goal?: Goal;
 }
+
+/** What we want to reach at most: of the peer's figure, or in the measure's own unit. */
+export type Goal = { readonly ratio: number } | { readonly value: number };
 
 export interface Benchmark {
   readonly name: string;
@@ -48,6 +52,7 @@ export interface Row {
   readonly peerName: string;
   /** ours / peer: below 1, ours needs less. */
   readonly ratio: number | null;
+  readonly goal: Goal | null;
   /** Every counted reading, in the order taken. */
   readonly runs: { readonly ours: readonly number[]; readonly peer: readonly number[] | null };
 }
@@ -58,14 +63,16 @@ export interface Outcome {
   readonly peerMissing?: string;
 }
 
-export async function runBenchmark(benchmark: Benchmark, effort: Effort): Promise<Outcome> {
+/** `repetitions` takes the place of the benchmark's own number of counted ones. */
+export async function runBenchmark(benchmark: Benchmark, effort: Effort, repetitions?: number): Promise<Outcome> {
   const opened: Contender[] = [];
   try {
     const peer = await openPeer(benchmark.peer, effort);
     if (typeof peer !== "string") opened.push(peer);
     const ours = await benchmark.open(effort);
     opened.push(ours);
-    const taken = await interleave(benchmark, effort, ours, typeof peer === "string" ? undefined : peer);
+    const turns = repetitions ?? benchmark.repetitions[effort];
+    const taken = await interleave(benchmark.warmUps, turns, ours, typeof peer === "string" ? undefined : peer);
     const rows = benchmark.measures.map((measure, i) => rowOf(benchmark, measure, i, taken));
     return { rows, ...(typeof peer === "string" && { peerMissing: peer }) };
   } finally {
@@ -88,14 +95,14 @@ interface Taken {
 }
 
 async function interleave(
-  { warmUps, repetitions }: Benchmark,
-  effort: Effort,
+  warmUps: number,
+  repetitions: number,
   ours: Contender,
   peer: Contender | undefined,
 ): Promise<Taken> {
   const sides = [{ contender: ours, taken: [] as Readings[] }];
   if (peer) sides.push({ contender: peer, taken: [] });
-  for (let repetition = -warmUps; repetition < repetitions[effort]; repetition++) {
+  for (let repetition = -warmUps; repetition < repetitions; repetition++) {
     // The side that goes first changes, so that a machine that slows down or warms up favours neither.
     for (const { contender, taken } of repetition % 2 === 0 ? sides : sides.toReversed()) {
       const readings = await contender.measure();
@@ -107,7 +114,9 @@ async function interleave(
 
 function rowOf(benchmark: Benchmark, measure: Measure, index: number, taken: Taken): Row {
   const readingsOf = (side: readonly Readings[]): number[] => side.map((readings) => readings[index] ?? NaN);
-  const runs = { ours: readingsOf(taken.ours), peer: taken.peer ? readingsOf(taken.peer) : null };
+  // A peer's reading may be one that only our side has an instrument for.
+  const known = taken.peer?.every((readings) => readings[index] !== undefined) ?? false;
+  const runs = { ours: readingsOf(taken.ours), peer: taken.peer && known ? readingsOf(taken.peer) : null };
   const ours = median(runs.ours);
   const peer = runs.peer && median(runs.peer);
   return {
@@ -117,6 +126,7 @@ function rowOf(benchmark: Benchmark, measure: Measure, index: number, taken: Tak
     peer,
     peerName: benchmark.peer.name,
     ratio: peer === null ? null : ours / peer,
+    goal: measure.goal ?? null,
     runs,
   };
 }

@@ -43,6 +43,7 @@ describe("the benchmark harness", () => {
         peer: 6,
         peerName: "peer",
         ratio: 1 / 3,
+        goal: null,
         runs: { ours: [1, 3, 2], peer: [4, 8, 6] },
       },
     ]);
@@ -56,7 +57,7 @@ describe("the benchmark harness", () => {
     );
     expect(peerMissing).to.equal("no snakes here");
     expect(rows[0]).to.deep.include({ ours: 2, peer: null, ratio: null, runs: { ours: [1, 3, 2], peer: null } });
-    expect(table(rows)).to.match(/it +ms +2\.00 +- +- +1\.00 3\.00 2\.00 +-/);
+    expect(table(rows)).to.match(/it +ms +2\.00 +- +- +- +1\.00 3\.00 2\.00 +-/);
   });
 
   it("takes any other failure of a peer for a failure of the benchmark", async () => {
