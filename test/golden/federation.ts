@@ -1,5 +1,6 @@
 // The federation whose state directories are kept as golden files: small, seeded, and cut in the middle of a round.
 import { BestLossTorchModuleCheckpointer, LatestTorchModuleCheckpointer } from "@perennial-fl/checkpointer";
+import type { Retention } from "@perennial-fl/checkpointer";
 import { linear, relu, sequential } from "@perennial-fl/module";
 import { startServer } from "@perennial-fl/server";
 import type { Outcome, ServerEvent } from "@perennial-fl/server";
@@ -17,10 +18,14 @@ export interface Watch {
   /** Dies right after so many acceptances. */
   readonly cutAfter?: number;
   readonly observe?: (event: ServerEvent) => void;
+  readonly keepStates?: Retention;
+  /** Told of every question, as `ROUND ATTEMPT PHASE CLIENT`. */
+  readonly onAsked?: (question: string) => void;
 }
 
 /** Runs the federation over a directory until it is finished or cut. Its outcome depends on nothing but this file. */
-export function federation(stateDir: string, { cutAfter, observe = () => undefined }: Watch = {}): Promise<Outcome> {
+export function federation(stateDir: string, watch: Watch = {}): Promise<Outcome> {
+  const { cutAfter, observe = () => undefined, keepStates, onAsked } = watch;
   let accepted = 0;
   return startServer({
     numRounds: 3,
@@ -33,7 +38,14 @@ export function federation(stateDir: string, { cutAfter, observe = () => undefin
       new LatestTorchModuleCheckpointer(stateDir, "latest.onnx"),
     ],
     observe,
-    openFleet: (openSink) => scriptedFleet({ clients: toyClients(3), openSink, arrival: 1 }),
+    ...(keepStates && { keepStates }),
+    openFleet: (openSink) =>
+      scriptedFleet({
+        clients: toyClients(3),
+        openSink,
+        arrival: 1,
+        onAsked: (client, { round, attempt, phase }) => onAsked?.(`${round} ${attempt} ${phase} ${client}`),
+      }),
     failpoint: (point) => {
       if (point === "after accept" && ++accepted === cutAfter) throw new Cut();
     },

@@ -15,6 +15,8 @@ export { parametersSha256 } from "./parameters.js";
 export type { PerRoundStateCheckpointerOptions } from "./per-round-state-checkpointer.js";
 export { PerRoundStateCheckpointer } from "./per-round-state-checkpointer.js";
 export type { Report } from "./report.js";
+export type { KeptRound, Retention } from "./retention.js";
+export { checkRetention, retained } from "./retention.js";
 export type { CheckpointScoreFunction } from "./score-checkpointers.js";
 export {
   BestLossTorchModuleCheckpointer,

@@ -65,6 +65,13 @@ export class PerRoundStateCheckpointer {
     throw new FederationError("checkpoint/missing", `there is no state at ${this.#path(checkpointName)}`);
   }
 
+  /** The generation before the newest, if it is there and whole. Nothing is set aside. */
+  async loadPreviousCheckpoint(checkpointName: string): Promise<SavedState | undefined> {
+    checkName(checkpointName);
+    const found = await this.#inTurn(() => this.#read(checkpointName, "previous"));
+    return typeof found === "object" ? found.state : undefined;
+  }
+
   /**
    * Replaces the state, durable on return; the former one becomes the previous generation. The dictionary must not
    * change before that. Throws `checkpoint/unsupported-value` before anything is written, and `checkpoint/save-failed`.

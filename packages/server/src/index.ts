@@ -1,4 +1,5 @@
 // The federated server: a pure round engine and the runner that carries out its commands.
+export { archiveName, archivedRounds } from "./archive.js";
 export { apply } from "./engine/apply.js";
 export { initialState, step } from "./engine/step.js";
 export type {
@@ -17,6 +18,8 @@ export type {
   Step,
 } from "./engine/types.js";
 export type { FailureRecord, History, PhaseRecord, RoundRecord } from "./history.js";
+export { rollBack } from "./rollback.js";
+export type { Rollback, RollbackOptions } from "./rollback.js";
 export { patience } from "./patience.js";
 export type { PatienceOptions } from "./patience.js";
 export { checkPlan, planFacts, stopTimer } from "./plan.js";

@@ -27,6 +27,14 @@ export function saveServerState(
   });
 }
 
+/** The state of the generation before the newest, if it is there and whole. */
+export async function loadPreviousServerState(
+  checkpointer: PerRoundStateCheckpointer,
+): Promise<ServerState | undefined> {
+  const saved = await checkpointer.loadPreviousCheckpoint(stateName);
+  return saved && decoded(saved, `the generation before ${stateName}`);
+}
+
 /**
  * The newest whole state under `name`, or `undefined` where there has never been one. A state that an earlier version
  * wrote is migrated in memory: its file stays as it is until the next round commits. Throws `checkpoint/newer-version`.
@@ -36,10 +44,13 @@ export async function loadServerState(
   name = stateName,
 ): Promise<ServerState | undefined> {
   if (!(await checkpointer.checkpointExists(name))) return undefined;
-  const { kind, ...saved } = await checkpointer.loadCheckpoint(name);
+  return decoded(await checkpointer.loadCheckpoint(name), name);
+}
+
+function decoded({ kind, ...saved }: SavedState, what: string): ServerState {
   if (kind !== "server-state") {
-    throw new FederationError("checkpoint/corrupt", `${name} holds ${JSON.stringify(kind)} and not a server's state`);
+    throw new FederationError("checkpoint/corrupt", `${what} holds ${JSON.stringify(kind)} and not a server's state`);
   }
-  const { plan, ...durable } = migrated(saved, name);
+  const { plan, ...durable } = migrated(saved, what);
   return { durable: durable as unknown as Durable, plan: plan as SavedState };
 }

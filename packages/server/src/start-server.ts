@@ -8,11 +8,13 @@ import {
   openRoundJournal,
   parametersSha256,
 } from "@perennial-fl/checkpointer";
-import type { RoundJournal, Storage, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
+import type { Retention, RoundJournal, Storage, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import type { OnnxModule } from "@perennial-fl/module";
 import type { Strategy } from "@perennial-fl/strategy";
 import { listen, listenStreaming } from "@perennial-fl/transport";
 import type { ListenOptions } from "@perennial-fl/transport";
+import { archiveOf } from "./archive.js";
+import type { Archive } from "./archive.js";
 import { architectureSha256 } from "./architecture.js";
 import type { Durable } from "./engine/types.js";
 import type { History } from "./history.js";
@@ -50,6 +52,8 @@ export interface ServerOptions {
   readonly stateDir: string;
   /** Default `auto`. */
   readonly resume?: Resume;
+  /** Which states of former rounds stay in the state directory, to be rolled back to. Default: none but the last two. */
+  readonly keepStates?: Retention;
   /** Decides who is sampled. Default 0. */
   readonly seed?: number;
   /** Closes a phase; slow clients stay connected. Default: no limit. */
@@ -121,7 +125,8 @@ export async function startServer(options: ServerOptions): Promise<Outcome> {
       const begin = beginOf(options.initialModel);
       const { resume = "auto" } = options;
       const resumed = checkResume(saved, journal.entries.length, resume, plan, begin, stateDir) ? saved : undefined;
-      return await serve({ ...options, observe }, plan, states, journal, resumed);
+      const archive = options.keepStates && archiveOf(states, storage, options.keepStates);
+      return await serve({ ...options, observe }, plan, { states, journal, archive }, resumed);
     } finally {
       await journal.close();
     }
@@ -130,12 +135,18 @@ export async function startServer(options: ServerOptions): Promise<Outcome> {
   }
 }
 
+/** Everything durable of a session. */
+interface Kept {
+  readonly states: PerRoundStateCheckpointer;
+  readonly journal: RoundJournal;
+  readonly archive: Archive | undefined;
+}
+
 /** One session over open storage: from meeting the clients to the last commit. */
 async function serve(
   options: ServerOptions & { readonly observe: (event: ServerEvent) => void },
   plan: Plan,
-  states: PerRoundStateCheckpointer,
-  journal: RoundJournal,
+  { states, journal, archive }: Kept,
   resumed: ServerState | undefined,
 ): Promise<Outcome> {
   const { observe, initialModel, checkpointers = [], signal, failpoint, evaluate } = options;
@@ -163,9 +174,20 @@ async function serve(
     const save = async (next: Durable) => {
       await saveServerState(states, { durable: next, plan: facts });
       durable = next;
+      await archived(next);
+    };
+    // A copy for later rollbacks: the round counts without it.
+    const archived = async (state: Durable) => {
+      try {
+        await archive?.keep({ durable: state, plan: facts });
+      } catch (error) {
+        report(`archiving the state of round ${state.round}: ${messageOf(error)}`);
+      }
     };
     // The run's name and first model are durable before any client is asked to train them.
     if (resumed === undefined) await save(durable);
+    // The last session may have died between the two.
+    else await archived(durable);
     const state = await replay(durable, journal, report);
     observe({ type: "started", run, round: durable.round, rounds: plan.numRounds });
     if (resumed) observe(resumedEvent(state));

@@ -1,0 +1,129 @@
+// A run taken back to a former round goes on from there, wherever the rollback itself is interrupted.
+import { readdirSync } from "node:fs";
+import { PerRoundStateCheckpointer, directoryStorage, parametersSha256 } from "@perennial-fl/checkpointer";
+import type { Retention, Storage } from "@perennial-fl/checkpointer";
+import { archivedRounds, loadServerState, rollBack } from "@perennial-fl/server";
+import type { ServerEvent } from "@perennial-fl/server";
+import { expect } from "chai";
+import { federation } from "../golden/federation.js";
+import { quickDirectory } from "../support/temporary.js";
+
+async function finishedRun(keepStates?: Retention) {
+  const directory = quickDirectory();
+  const { parameters } = await federation(directory, { ...(keepStates && { keepStates }) });
+  return { directory, final: parametersSha256(parameters) };
+}
+
+const all = { every: 1 } as const;
+const archived = (directory: string) => archivedRounds(directoryStorage(directory));
+const stateOf = async (directory: string) => (await loadServerState(new PerRoundStateCheckpointer(directory)))?.durable;
+
+describe("rolling back", () => {
+  it("goes on from the round named, with other keys, to the same model", async () => {
+    const { directory, final } = await finishedRun(all);
+    const before = await stateOf(directory);
+    const done = await rollBack(directory, 1);
+    expect(done).to.deep.equal({ run: before?.run, from: 3, to: 1, attempt: 2 });
+    expect(await stateOf(directory)).to.deep.include({ round: 1, attempt: 2, history: before?.history.slice(0, 1) });
+    const asked: string[] = [];
+    const again = await federation(directory, { keepStates: all, onAsked: (question) => asked.push(question) });
+    expect(parametersSha256(again.parameters)).to.equal(final);
+    expect(asked).to.have.length(12);
+    for (const question of asked) expect(question).to.match(/^[23] 2 /);
+  });
+
+  it("gives up the states of later rounds, but for the one before the rollback", async () => {
+    const { directory } = await finishedRun(all);
+    await rollBack(directory, 1);
+    expect(await archived(directory)).to.deep.equal([0, 1]);
+    await rollBack(directory, 3);
+    expect(await stateOf(directory)).to.deep.include({ round: 3, attempt: 3 });
+  });
+
+  it("reaches the beginning, and the round before the last without any archive", async () => {
+    const { directory, final } = await finishedRun(all);
+    await rollBack(directory, 0);
+    expect(parametersSha256((await federation(directory)).parameters)).to.equal(final);
+    const plain = await finishedRun();
+    await rollBack(plain.directory, 2);
+    expect(parametersSha256((await federation(plain.directory)).parameters)).to.equal(plain.final);
+  });
+
+  it("forgets what the open round had received", async () => {
+    const directory = quickDirectory();
+    await federation(directory, { keepStates: all, cutAfter: 8 }).catch(() => undefined);
+    await rollBack(directory, 1);
+    const events: ServerEvent[] = [];
+    await federation(directory, { observe: (event) => events.push(event) });
+    expect(events.find(({ type }) => type === "resumed")).to.deep.include({ round: 1, roundOpen: false, answered: [] });
+    expect(events.filter(({ type }) => type === "warning")).to.deep.equal([]);
+  });
+
+  it("refuses a round whose state is not kept, and names those that are", async () => {
+    const { directory } = await finishedRun({ first: true, last: 1 });
+    expect(await archived(directory)).to.deep.equal([0, 3]);
+    const failure = await rollBack(directory, 1).catch((error: unknown) => error);
+    expect(failure).to.include({ code: "argument/invalid" });
+    expect(String(failure)).to.include("does not keep the state of round 1; it keeps 0, 2, 3");
+  });
+
+  it("refuses a directory without a run, and changes nothing", async () => {
+    const directory = quickDirectory();
+    expect(await rollBack(directory, 1).catch((error: unknown) => error)).to.include({ code: "resume/nothing" });
+    expect(readdirSync(directory)).to.deep.equal([]);
+  });
+
+  it("leaves a run that goes on to the same model, wherever it is cut", async () => {
+    let cuts = 0;
+    for (let at = 0; ; at++) {
+      const directory = quickDirectory();
+      const { parameters } = await federation(directory, { keepStates: all });
+      // An open round of the future, so that there is a journal to forget.
+      await rollBack(directory, 2);
+      await federation(directory, { keepStates: all, cutAfter: 2 }).catch(() => undefined);
+      const whole = await rollBack(directory, 0, { storage: cutting(directoryStorage(directory), at) }).catch(
+        (error: unknown) => error,
+      );
+      const again = await federation(directory);
+      expect(parametersSha256(again.parameters), `cut at ${at}`).to.equal(parametersSha256(parameters));
+      if (!(whole instanceof Error)) break;
+      cuts++;
+    }
+    expect(cuts).to.be.at.least(4);
+  });
+});
+
+/** A storage whose owner dies before its change number `at`. */
+function cutting(storage: Storage, at: number): Storage {
+  let changes = 0;
+  const tick = (): void => {
+    if (changes++ >= at) throw new Error("killed");
+  };
+  return {
+    ...storage,
+    async replace(...given) {
+      tick();
+      await storage.replace(...given);
+    },
+    async remove(name) {
+      tick();
+      await storage.remove(name);
+    },
+    async removeBlobs(names) {
+      tick();
+      await storage.removeBlobs(names);
+    },
+    async openLog(name) {
+      const log = await storage.openLog(name);
+      return {
+        records: log.records,
+        append: (position, record) => log.append(position, record),
+        close: () => log.close(),
+        async clear() {
+          tick();
+          await log.clear();
+        },
+      };
+    },
+  };
+}
