@@ -348,4 +348,11 @@ export const mutants: readonly Mutant[] = [
     after: ".shape",
     suite: "packages/module/dist/test/torch-models.test.js",
   },
+  {
+    name: "a paused epoch is gone on with from its beginning",
+    file: "packages/trainer/dist/src/training.js",
+    before: "let start = done * batchSize;",
+    after: "let start = 0;",
+    suite: "packages/trainer/dist/test/pause.test.js",
+  },
 ];

@@ -3,11 +3,25 @@ import { describeTensor, FederationError, isDType, sameHeader } from "@perennial
 import type { Parameters, Saved, Tensor, TensorHeader } from "@perennial-fl/core";
 import type { Schedule } from "@perennial-fl/module";
 import type { Graphs } from "./graphs.js";
+import type { Cursor } from "./trainer.js";
 
 /** Throws `argument/invalid` unless `value` is a whole number from `least` on. */
 export function requireWhole(name: string, value: number, least: number): void {
   if (Number.isSafeInteger(value) && value >= least) return;
   throw new FederationError("argument/invalid", `${name} is a whole number from ${least}, not ${value}`);
+}
+
+/** Throws `argument/invalid` unless training can have stood at the cursor. */
+export function requireCursor(cursor: Cursor, firstEpoch: number, stepsPerEpoch: number): void {
+  requireWhole("cursor.epoch", cursor.epoch, 0);
+  requireWhole("cursor.step", cursor.step, 0);
+  if (cursor.epoch === firstEpoch && cursor.step < stepsPerEpoch && Number.isFinite(cursor.lossSum)) return;
+  const { epoch, step, lossSum } = cursor;
+  throw new FederationError(
+    "argument/invalid",
+    `the cursor stands at epoch ${epoch}, step ${step} with a loss of ${lossSum}, where firstEpoch is ${firstEpoch} ` +
+      `and an epoch has ${stepsPerEpoch} steps`,
+  );
 }
 
 interface Span {

@@ -3,7 +3,7 @@ import type { ErrorCode, Tensor } from "@perennial-fl/core";
 import type { LoweringName } from "@perennial-fl/module";
 import type { Examples } from "./dataset.js";
 import type { Lifeline } from "./lifeline.js";
-import type { Evaluated, Progress, Trained } from "./trainer.js";
+import type { Cursor, Evaluated, Progress, StepProgress, Trained } from "./trainer.js";
 
 /** A value that a graph takes and gives back changed: a parameter, or a part of the optimizer's state. */
 export interface Carried {
@@ -58,7 +58,11 @@ export interface TrainTask {
   readonly references: readonly Tensor[];
   readonly batchSize: number;
   readonly epochs: number;
-  readonly firstEpoch: number;
+  /** Where training begins. */
+  readonly cursor: Cursor;
+  readonly maxSteps: number;
+  /** Whether anybody listens to single steps. */
+  readonly tellsSteps: boolean;
   /** Of every step of this call, or one for all. */
   readonly learningRates: Float32Array;
   readonly seed: readonly (string | number)[];
@@ -80,11 +84,11 @@ export type TrainResult = Omit<Trained, "state"> & { readonly state: readonly Te
 export type ResultOf<T extends Task> = T extends TrainTask ? TrainResult : Evaluated;
 
 /**
- * Memory that both threads see while a task runs: whether to stop, and where the task stands, so that even the death
+ * Memory that both threads see while a task runs: whether to stop or to pause, and where the task stands, so that even the death
  * of the worker is reported with its epoch and step.
  */
 export type Control = Int32Array;
-export const control = { stop: 0, epoch: 1, step: 2, length: 3 } as const;
+export const control = { stop: 0, pause: 1, epoch: 2, step: 3, length: 4 } as const;
 
 export interface Setup {
   readonly threads: number;
@@ -107,6 +111,7 @@ export type FromWorker =
   | { readonly type: "ready" }
   | { readonly type: "unavailable"; readonly failure: FailureReport }
   | { readonly type: "progressed"; readonly id: number; readonly progress: Progress }
+  | { readonly type: "stepped"; readonly id: number; readonly progress: StepProgress }
   | { readonly type: "done"; readonly id: number; readonly result: TrainResult | Evaluated }
   | { readonly type: "failed"; readonly id: number; readonly failure: FailureReport };
 

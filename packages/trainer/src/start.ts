@@ -2,7 +2,14 @@
 import { FederationError } from "@perennial-fl/core";
 import type { Parameters, Tensor, TypedArray } from "@perennial-fl/core";
 import { generatorState } from "@perennial-fl/module";
-import { learningRates, referenceTensors, requireParameters, requireWhole, stateTensors } from "./checks.js";
+import {
+  learningRates,
+  referenceTensors,
+  requireCursor,
+  requireParameters,
+  requireWhole,
+  stateTensors,
+} from "./checks.js";
 import { checkDataset } from "./dataset.js";
 import { graphPair } from "./graphs.js";
 import type { Graphs } from "./graphs.js";
@@ -65,11 +72,13 @@ export async function startTrainer(graphs: Graphs, script: URL, setup: Setup): P
   }
 
   async function train(parameters: Parameters, options: TrainOptions): Promise<Trained> {
-    const { dataset, batchSize, epochs, seed, signal, onEpoch } = options;
-    const { firstEpoch = 0, learningRate = graphs.learningRate } = options;
+    const { dataset, batchSize, epochs, seed, signal, pause, onEpoch, onStep, maxSteps = Infinity } = options;
+    const { firstEpoch = options.cursor?.epoch ?? 0, learningRate = graphs.learningRate } = options;
+    const cursor = options.cursor ?? { epoch: firstEpoch, step: 0, lossSum: 0 };
     requireWhole("batchSize", batchSize, 1);
     requireWhole("epochs", epochs, 1);
     requireWhole("firstEpoch", firstEpoch, 0);
+    if (maxSteps !== Infinity) requireWhole("maxSteps", maxSteps, 1);
     requireParameters(parameters, graphs.parameters);
     const { generator, initialState } = graphs;
     const drawing = generator === undefined ? [] : [[generator, generatorState(...seed, "epoch", firstEpoch)] as const];
@@ -78,12 +87,21 @@ export async function startTrainer(graphs: Graphs, script: URL, setup: Setup): P
     const given = parameters.map(copyOf);
     const entered = await enter("training", signal);
     const { id, count } = keep(entered, dataset);
-    const rates = learningRates(learningRate, { epochs, firstEpoch, stepsPerEpoch: Math.ceil(count / batchSize) });
-    const plan = { batchSize, epochs, firstEpoch, learningRates: rates, seed, references };
+    const stepsPerEpoch = Math.ceil(count / batchSize);
+    requireCursor(cursor, firstEpoch, stepsPerEpoch);
+    const rates = learningRates(learningRate, { epochs, firstEpoch, stepsPerEpoch });
+    const tellsSteps = onStep !== undefined;
+    const plan = { batchSize, epochs, cursor, maxSteps, tellsSteps, learningRates: rates, seed, references };
     const pair = graphPair(graphs.training, count, batchSize);
     const result = await entered.thread.ask(
       { type: "train", graphs: pair, dataset: id, parameters: given, state, ...plan },
-      { transfer: buffersOf([...given, ...state, ...references].map(({ data }) => data)), signal, onProgress: onEpoch },
+      {
+        transfer: buffersOf([...given, ...state, ...references].map(({ data }) => data)),
+        signal,
+        pause,
+        onEpoch,
+        onStep,
+      },
     );
     const names = [...graphs.initialState.keys()];
     return { ...result, state: Object.fromEntries(names.map((name, i) => [name, result.state[i] as Tensor])) };

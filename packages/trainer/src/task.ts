@@ -11,7 +11,12 @@ export function beginStep(shared: Control, doing: string, epoch: number, step: n
     throw new FederationError("trainer/aborted", `${doing} was stopped ${place(shared)}`);
 }
 
-/** Where a task stands: `in epoch 2, step 17`, both counted from 1; evaluation has no epochs. */
+/** Whether a task is to end before its next step and keep what it has. */
+export function isPaused(shared: Control): boolean {
+  return Atomics.load(shared, control.pause) !== 0;
+}
+
+/** Where a task stands: `in epoch 2, step 17`, both counted from 1, over all calls; evaluation has no epochs. */
 export function place(shared: Control): string {
   const epoch = Atomics.load(shared, control.epoch);
   const step = Atomics.load(shared, control.step);

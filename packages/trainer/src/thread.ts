@@ -16,12 +16,14 @@ import type {
   WorkerData,
 } from "./protocol.js";
 import { place } from "./task.js";
-import type { Evaluated, Progress } from "./trainer.js";
+import type { Evaluated, Progress, StepProgress } from "./trainer.js";
 
 export interface AskOptions {
   readonly transfer: readonly ArrayBuffer[];
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  readonly pause?: AbortSignal | undefined;
+  readonly onEpoch?: ((progress: Progress) => void) | undefined;
+  readonly onStep?: ((progress: StepProgress) => void) | undefined;
 }
 
 /** Of the workers that live. */
@@ -45,7 +47,8 @@ export interface Thread {
 interface Call {
   readonly doing: string;
   readonly shared: Control;
-  readonly onProgress: ((progress: Progress) => void) | undefined;
+  readonly onEpoch: AskOptions["onEpoch"];
+  readonly onStep: AskOptions["onStep"];
   resolve(result: TrainResult | Evaluated): void;
   reject(error: unknown): void;
 }
@@ -77,10 +80,10 @@ export async function startThread(script: URL, setup: Setup, onEnd: () => void):
   }
 
   /** Tells the caller. A listener that throws has spoken: its task stops and fails with what it threw. */
-  function progress(id: number, progress: Progress): void {
+  function tell(id: number, listen: (call: Call) => void): void {
     const call = calls.get(id);
     try {
-      call?.onProgress?.(progress);
+      if (call !== undefined) listen(call);
     } catch (error) {
       if (call !== undefined) Atomics.store(call.shared, control.stop, 1);
       settle(id)?.reject(error);
@@ -108,7 +111,10 @@ export async function startThread(script: URL, setup: Setup, onEnd: () => void):
           reject(errorOf(message.failure));
           return;
         case "progressed":
-          progress(message.id, message.progress);
+          tell(message.id, (call) => call.onEpoch?.(message.progress));
+          return;
+        case "stepped":
+          tell(message.id, (call) => call.onStep?.(message.progress));
           return;
         case "done":
           settle(message.id)?.resolve(message.result);
@@ -138,17 +144,23 @@ export async function startThread(script: URL, setup: Setup, onEnd: () => void):
     tell(message, transfer = []) {
       worker.postMessage(message, transfer);
     },
-    ask<T extends Task>(task: T, { transfer, signal, onProgress }: AskOptions) {
+    ask<T extends Task>(task: T, { transfer, signal, pause, onEpoch, onStep }: AskOptions) {
       const id = asked++;
       const shared = new Int32Array(new SharedArrayBuffer(control.length * Int32Array.BYTES_PER_ELEMENT));
       const stop = (): void => void Atomics.store(shared, control.stop, 1);
+      const rest = (): void => void Atomics.store(shared, control.pause, 1);
+      if (pause?.aborted === true) rest();
       signal?.addEventListener("abort", stop);
+      pause?.addEventListener("abort", rest);
       return new Promise<ResultOf<T>>((resolve, reject) => {
         const doing = task.type === "train" ? "training" : "evaluation";
-        calls.set(id, { doing, shared, onProgress, resolve: resolve as Call["resolve"], reject });
+        calls.set(id, { doing, shared, onEpoch, onStep, resolve: resolve as Call["resolve"], reject });
         worker.ref();
         worker.postMessage({ type: "do", id, task, control: shared } satisfies ToWorker, transfer);
-      }).finally(() => signal?.removeEventListener("abort", stop));
+      }).finally(() => {
+        signal?.removeEventListener("abort", stop);
+        pause?.removeEventListener("abort", rest);
+      });
     },
     async end() {
       failAll((call) => {

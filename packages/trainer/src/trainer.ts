@@ -27,6 +27,28 @@ export interface Progress {
   readonly steps: number;
 }
 
+/** How far an epoch has come, told between steps, ten times a second at most. */
+export interface StepProgress {
+  /** The epoch under way, counted from 1 over all calls. */
+  readonly epoch: number;
+  /** Steps of it that are done. */
+  readonly step: number;
+  /** Of how many. */
+  readonly stepsPerEpoch: number;
+  /** The mean loss of the epoch's examples so far. */
+  readonly loss: number;
+}
+
+/** Where training stood between two steps. Plain data, to save beside parameters and state. */
+export type Cursor = {
+  /** The epoch under way, counted from 0 over all calls. */
+  readonly epoch: number;
+  /** Steps of it that are done. */
+  readonly step: number;
+  /** The sum over its examples so far of their losses. */
+  readonly lossSum: number;
+};
+
 export interface TrainOptions {
   readonly dataset: Dataset;
   /** Examples per step, from 1. The last step of an epoch takes what is left. */
@@ -46,11 +68,18 @@ export interface TrainOptions {
   readonly seed: readonly (string | number)[];
   /** Epochs that earlier calls with this seed have done (default 0), so that a call can go on where another ended. */
   readonly firstEpoch?: number;
+  /** Where a paused call stood, to go on there: `firstEpoch` is then its `epoch`, and that epoch counts among `epochs`. */
+  readonly cursor?: Cursor;
   /** The training state that an earlier call returned; when absent, a fresh one, whose dropout is seeded by `seed`. */
   readonly state?: Saved;
-  /** Stops training within one step. */
+  /** Stops training within one step and throws: what was trained is lost. */
   readonly signal?: AbortSignal;
+  /** Pauses training within one step: the call resolves to what was trained, with a {@link Trained.cursor}. */
+  readonly pause?: AbortSignal;
+  /** Pauses training after so many steps of this call, from 1. */
+  readonly maxSteps?: number;
   readonly onEpoch?: (progress: Progress) => void;
+  readonly onStep?: (progress: StepProgress) => void;
 }
 
 export interface Trained {
@@ -58,8 +87,10 @@ export interface Trained {
   readonly parameters: Parameters;
   /** The optimizer's memory and the generator of dropout: a tensor by name. Plain data to save and to give to the next call. */
   readonly state: Saved;
-  /** The mean loss of the last epoch's examples, each under the parameters of its own step. */
+  /** The mean loss of the last epoch's examples, each under the parameters of its own step; NaN before its first step. */
   readonly loss: number;
+  /** Where training was paused; absent when all epochs are done. */
+  readonly cursor?: Cursor;
   readonly numExamples: number;
   /** Optimizer steps done. */
   readonly steps: number;
@@ -88,7 +119,7 @@ export interface Evaluated {
  *
  * The same inputs and one thread give the same bytes, from call to call and from process to process on one machine.
  * Two calls of one epoch, the second with the first's `parameters` and `state` and with `firstEpoch: 1`, give the
- * bytes of one call of two epochs.
+ * bytes of one call of two epochs; so do any calls of which each begins at the cursor of the one before.
  *
  * Calls throw `data/invalid` for a dataset that does not fit, `model/mismatch` for parameters or a state of another
  * module or optimizer, `argument/invalid` for an impossible option, `trainer/aborted` when the signal fires or the

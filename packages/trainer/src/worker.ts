@@ -11,7 +11,7 @@ import type { Runtime } from "./runtime.js";
 import { openSessions } from "./sessions.js";
 import { failedAt } from "./task.js";
 import { train } from "./training.js";
-import type { Progress } from "./trainer.js";
+import type { Progress, StepProgress } from "./trainer.js";
 
 assert(parentPort !== null, "worker.js is started as a worker thread");
 const port = parentPort;
@@ -45,7 +45,10 @@ function serve(runtime: Runtime): void {
         const onEpoch = (progress: Progress): void => {
           say({ type: "progressed", id, progress });
         };
-        const result = await train(task, examples, runtime, sessions, shared, onEpoch);
+        const onStep = (progress: StepProgress): void => {
+          say({ type: "stepped", id, progress });
+        };
+        const result = await train(task, examples, runtime, sessions, shared, { onEpoch, onStep });
         say({ type: "done", id, result }, [...result.parameters, ...result.state]);
       }
     } catch (error) {
