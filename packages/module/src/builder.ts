@@ -4,6 +4,7 @@ import type { DType, Tensor, TensorHeader } from "@perennial-fl/core";
 import { attributesOf } from "./graph.js";
 import type { Attribute, AttributeValues, Graph, Node, ValueInfo } from "./graph.js";
 import { liveNodes } from "./live.js";
+import { codeOf } from "./proto/tensors.js";
 import { inferShapes } from "./shapes/rules.js";
 
 /** The opset that every built, imported and differentiated graph is in. */
@@ -55,6 +56,8 @@ export interface GraphBuilder {
   sub(a: Value, b: Value): Value;
   mul(a: Value, b: Value): Value;
   div(a: Value, b: Value): Value;
+  /** The value in the element type of `like`. */
+  cast(value: Value, like: TensorHeader): Value;
   reshape(value: Value, shape: readonly number[]): Value;
   /** The sum over `axes`, which are kept with length 1. */
   sum(value: Value, axes: readonly number[]): Value;
@@ -134,6 +137,8 @@ export function graphBuilder(): GraphBuilder {
     sub: (a, b) => builder.op("Sub", [a, b]),
     mul: (a, b) => builder.op("Mul", [a, b]),
     div: (a, b) => builder.op("Div", [a, b]),
+    cast: (value, like) =>
+      value.dtype === like.dtype ? value : builder.op("Cast", [value], { to: codeOf(like.dtype) }),
     reshape: (value, shape) =>
       sameShape(value.shape, shape) ? value : builder.op("Reshape", [value, builder.ints(shape)], { allowzero: 1 }),
     sum: (value, axes) => (axes.length === 0 ? value : builder.op("ReduceSum", [value, builder.ints(axes)])),

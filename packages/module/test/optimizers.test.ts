@@ -108,6 +108,15 @@ describe("Ten steps agree with PyTorch's:", () => {
   });
 });
 
+describe("A proximal term of weight 0", () => {
+  it("is the optimizer alone, bit for bit", () => {
+    const step = (optimizer: Optimizer): Uint8Array =>
+      trainingGraph(module, { loss: crossEntropy(), optimizer, batchSize: 5 }).model;
+    expect(step(proximal(0, adam({ learningRate: 0.1 })))).deep.equal(step(adam({ learningRate: 0.1 })));
+    expect(() => proximal(-0.1, sgd({ learningRate: 0.1 }))).throws(/not -0.1/);
+  });
+});
+
 describe("A learning rate schedule", () => {
   const ours: { readonly [name: string]: Schedule } = {
     stepDecay: stepDecay(0.5, { stepSize: 3, gamma: 0.5 }),

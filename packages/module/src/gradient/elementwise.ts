@@ -17,9 +17,12 @@ export const elementwiseGradients: { readonly [opType: string]: GradientRule } =
   Sub: (g, { dY }) => [() => dY, () => g.op("Neg", [dY])],
   Mul: (g, { a, b, dY }) => [() => g.mul(dY, b), () => g.mul(dY, a)],
   Div: (g, { b, y, dY }) => [() => g.div(dY, b), () => g.op("Neg", [g.div(g.mul(dY, y), b)])],
-  /** At a base of 0 the gradient of the exponent is 0, as in PyTorch. */
+  /** At a base of 0 the gradient of the exponent is 0, as in PyTorch. An exponent may be of another type. */
   Pow: (g, { a, b, y, dY }) => [
-    () => g.mul(dY, g.mul(b, g.op("Pow", [a, g.sub(b, g.scalar(1, b))]))),
+    () => {
+      const exponent = g.cast(b, a);
+      return g.mul(dY, g.mul(exponent, g.op("Pow", [a, g.sub(exponent, g.scalar(1, a))])));
+    },
     () => g.mul(dY, g.op("Where", [g.op("Equal", [a, g.scalar(0, a)]), g.scalar(0, a), g.mul(y, g.op("Log", [a]))])),
   ],
   Sum: (_, at) => at.each(() => at.dY),
@@ -36,9 +39,7 @@ export const elementwiseGradients: { readonly [opType: string]: GradientRule } =
   Cos: (g, { a, dY }) => [() => g.op("Neg", [g.mul(dY, g.op("Sin", [a]))])],
   Sqrt: (g, { y, dY }) => [() => g.div(dY, g.mul(y, g.scalar(2, y)))],
   Reciprocal: (g, { y, dY }) => [() => g.op("Neg", [g.mul(dY, g.mul(y, y))])],
-  Cast: (g, { a, dY }) => [
-    () => (a.dtype === dY.dtype ? dY : g.op("Cast", [dY], { to: a.dtype === "float64" ? 11 : 1 })),
-  ],
+  Cast: (g, { a, dY }) => [() => g.cast(dY, a)],
   /** 0 at 0. */
   Relu: (g, { y, dY }) => [() => g.op("Where", [g.op("Greater", [y, g.scalar(0, y)]), dY, g.scalar(0, y)])],
   /** 2/sqrt(pi) exp(-x^2). */

@@ -1,25 +1,26 @@
 // The gradients of ONNX's own loss operators.
-import { FederationError, elementCount } from "@perennial-fl/core";
+import { elementCount } from "@perennial-fl/core";
 import type { GraphBuilder, Value } from "../builder.js";
-import { describeNode, intOf, stringOf } from "../graph.js";
+import { intOf, stringOf } from "../graph.js";
 import { oneHot } from "./site.js";
-import type { Gradient, GradientRule, GradientSite } from "./site.js";
+import type { GradientRule, GradientSite } from "./site.js";
 
 export const lossGradients: { readonly [opType: string]: GradientRule } = {
   NegativeLogLikelihoodLoss: (g, at) => {
     const { share, truth } = shares(g, at);
     return [() => g.op("Neg", [g.mul(truth(), share())])];
   },
-  /** Softmax minus one-hot. */
-  SoftmaxCrossEntropyLoss: (g, at): readonly Gradient[] => {
-    if (at.uses(1)) {
-      throw new FederationError(
-        "model/unsupported",
-        `differentiating the ${describeNode(at.node)}: the loss depends on its log_prob; use LogSoftmax for that`,
-      );
-    }
+  /** Softmax minus one-hot; its second output is the logarithm of the softmax. */
+  SoftmaxCrossEntropyLoss: (g, at) => {
     const { share, truth } = shares(g, at);
-    return [() => g.mul(g.sub(g.op("Exp", [at.output(1)]), truth()), share())];
+    return [
+      () => {
+        const softmax = g.op("Exp", [at.output(1)]);
+        const ofLoss = at.uses(0) ? [g.mul(g.sub(softmax, truth()), share())] : [];
+        const ofLogarithm = at.uses(1) ? [g.sub(at.gradient(1), g.mul(softmax, g.sum(at.gradient(1), [1])))] : [];
+        return [...ofLoss, ...ofLogarithm].reduce((sum, term) => g.add(sum, term));
+      },
+    ];
   },
 };
 
@@ -36,7 +37,7 @@ function shares(g: GraphBuilder, at: GradientSite): { readonly truth: () => Valu
     share() {
       const perTarget = (value: Value): Value => g.op("Unsqueeze", [value, g.ints([1])]);
       const classes = at.has(2) ? g.op("Gather", [at.c, chosen]) : undefined;
-      const kept = valid === undefined ? undefined : g.op("Cast", [valid], { to: scores.dtype === "float64" ? 11 : 1 });
+      const kept = valid === undefined ? undefined : g.cast(valid, scores);
       const weights = classes === undefined ? kept : kept === undefined ? classes : g.mul(classes, kept);
       if (reduction === "none") return perTarget(weights === undefined ? dY : g.mul(weights, dY));
       if (weights === undefined) {

@@ -1,4 +1,5 @@
 // Gradients of normalisations.
+import { elementCount } from "@perennial-fl/core";
 import type { GraphBuilder, Value } from "../builder.js";
 import { floatOf, intOf } from "../graph.js";
 import type { Gradient, GradientRule, GradientSite } from "./site.js";
@@ -14,13 +15,20 @@ function layerNormalization(g: GraphBuilder, at: GradientSite): readonly Gradien
   const rank = x.shape.length;
   const first = (intOf(node, "axis", -1) + rank) % rank;
   const axes = x.shape.map((_, i) => i).slice(first);
-  const inverse = at.output(2);
-  const normalised = g.mul(g.sub(x, at.output(1)), inverse);
+  const inverse = g.cast(at.output(2), x);
+  const normalised = g.mul(g.sub(x, g.cast(at.output(1), x)), inverse);
+  const count = elementCount(x.shape.slice(first));
   return [
     () => {
       const scaled = g.mul(dY, scale);
       const along = g.mul(normalised, g.mean(g.mul(scaled, normalised), axes));
-      return g.mul(inverse, g.sub(g.sub(scaled, g.mean(scaled, axes)), along));
+      const through = g.mul(inverse, g.sub(g.sub(scaled, g.mean(scaled, axes)), along));
+      // The statistics are outputs too, and a loss may depend on them.
+      const ofMean = at.uses(1) ? [g.mul(g.cast(at.gradient(1), x), g.scalar(1 / count, x))] : [];
+      const ofInverse = at.uses(2)
+        ? [g.mul(g.mul(g.cast(at.gradient(2), x), g.scalar(-1 / count, x)), g.mul(normalised, g.mul(inverse, inverse)))]
+        : [];
+      return [...ofMean, ...ofInverse].reduce((sum, term) => g.add(sum, term), through);
     },
     () => g.mul(dY, normalised),
     () => dY,

@@ -88,7 +88,7 @@ export class GradientSite {
 
 /** 1 where the values are equal, 0 elsewhere, in the element type of both. */
 export function share(g: GraphBuilder, value: Value, extreme: Value): Value {
-  return g.op("Cast", [g.op("Equal", [value, extreme])], { to: value.dtype === "float64" ? 11 : 1 });
+  return g.cast(g.op("Equal", [value, extreme]), value);
 }
 
 /** The constant integers of an input, which the shape of the node's output was inferred from. */

@@ -1,6 +1,6 @@
 // Adam and AdamW, with PyTorch's formulas.
 import type { GraphBuilder, Value } from "../builder.js";
-import { averaged, castTo, counter, empty, withDecay } from "./optimizer.js";
+import { averaged, counter, empty, withDecay } from "./optimizer.js";
 import type { Optimizer, Trained } from "./optimizer.js";
 
 export interface AdamOptions {
@@ -24,7 +24,7 @@ export function adam(options: AdamOptions): Optimizer {
 export function adamW(options: AdamOptions): Optimizer {
   const { weightDecay = 0.01 } = options;
   return adaptive("adamW", { ...options, weightDecay }, (g, { parameter, gradient }, rate) => {
-    const shrunk = g.sub(g.scalar(1, parameter), g.mul(castTo(g, rate, parameter), g.scalar(weightDecay, parameter)));
+    const shrunk = g.sub(g.scalar(1, parameter), g.mul(g.cast(rate, parameter), g.scalar(weightDecay, parameter)));
     return { gradient, parameter: weightDecay === 0 ? parameter : g.mul(parameter, shrunk) };
   });
 }
@@ -57,8 +57,8 @@ function adaptive(
         const m = averaged(g, old(`adam.m.${name}`), gradient, beta1);
         const v = averaged(g, old(`adam.v.${name}`), g.mul(gradient, gradient), beta2);
         next.set(`adam.m.${name}`, m).set(`adam.v.${name}`, v);
-        const root = g.div(g.op("Sqrt", [v]), castTo(g, g.op("Sqrt", [second]), parameter));
-        const size = g.div(castTo(g, rate, parameter), castTo(g, first, parameter));
+        const root = g.div(g.op("Sqrt", [v]), g.cast(g.op("Sqrt", [second]), parameter));
+        const size = g.div(g.cast(rate, parameter), g.cast(first, parameter));
         next.set(name, g.sub(parameter, g.mul(g.div(m, g.add(root, g.scalar(epsilon, parameter))), size)));
       }
       return next;

@@ -63,7 +63,3 @@ export function withDecay(g: GraphBuilder, { parameter, gradient }: Trained, wei
 export function averaged(g: GraphBuilder, old: Value, next: Value, keep: number): Value {
   return g.add(g.mul(old, g.scalar(keep, old)), g.mul(next, g.scalar(1 - keep, old)));
 }
-
-export function castTo(g: GraphBuilder, value: Value, like: TensorHeader): Value {
-  return value.dtype === like.dtype ? value : g.op("Cast", [value], { to: like.dtype === "float64" ? 11 : 1 });
-}

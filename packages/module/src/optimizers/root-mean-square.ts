@@ -2,7 +2,7 @@
 import { elementCount, tensor } from "@perennial-fl/core";
 import type { TensorHeader } from "@perennial-fl/core";
 import type { GraphBuilder, Value } from "../builder.js";
-import { averaged, castTo, counter, empty, withDecay } from "./optimizer.js";
+import { averaged, counter, empty, withDecay } from "./optimizer.js";
 import type { Optimizer, StateTensor } from "./optimizer.js";
 
 export interface RmspropOptions {
@@ -46,7 +46,7 @@ export function rmsprop(options: RmspropOptions): Optimizer {
           momentum === 0
             ? scaled
             : keep("momentum", g.add(g.mul(old("momentum"), g.scalar(momentum, parameter)), scaled));
-        next.set(parameter.name, g.sub(parameter, g.mul(direction, castTo(g, rate, parameter))));
+        next.set(parameter.name, g.sub(parameter, g.mul(direction, g.cast(rate, parameter))));
       }
       return next;
     },
@@ -85,8 +85,8 @@ export function adagrad(options: AdagradOptions): Optimizer {
         const like = (value: number): Value => g.scalar(value, parameter);
         const gradient = withDecay(g, entry, weightDecay);
         const sum = g.add(held.get(memory(parameter.name)) as Value, g.mul(gradient, gradient));
-        const slowing = g.add(like(1), g.mul(castTo(g, count, parameter), like(learningRateDecay)));
-        const size = g.div(castTo(g, rate, parameter), slowing);
+        const slowing = g.add(like(1), g.mul(g.cast(count, parameter), like(learningRateDecay)));
+        const size = g.div(g.cast(rate, parameter), slowing);
         next.set(memory(parameter.name), sum);
         next.set(parameter.name, g.sub(parameter, g.mul(g.div(gradient, rootPlus(g, sum, epsilon)), size)));
       }

@@ -1,6 +1,6 @@
 // Stochastic gradient descent, with PyTorch's formulas.
 import type { GraphBuilder, Value } from "../builder.js";
-import { castTo, counter, empty, withDecay } from "./optimizer.js";
+import { counter, empty, withDecay } from "./optimizer.js";
 import type { Optimizer } from "./optimizer.js";
 
 export interface SgdOptions {
@@ -41,7 +41,7 @@ export function sgd(options: SgdOptions): Optimizer {
           next.set(memory(parameter.name), velocity);
           direction = nesterov ? g.add(decayed, g.mul(velocity, factor)) : velocity;
         }
-        next.set(parameter.name, g.sub(parameter, g.mul(direction, castTo(g, rate, parameter))));
+        next.set(parameter.name, g.sub(parameter, g.mul(direction, g.cast(rate, parameter))));
       }
       return next;
     },

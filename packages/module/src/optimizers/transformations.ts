@@ -1,7 +1,7 @@
 // What happens to gradients before an optimizer sees them, each around an optimizer: the outermost comes first.
 import { FederationError } from "@perennial-fl/core";
 import type { GraphBuilder, Value } from "../builder.js";
-import { castTo, counter, empty } from "./optimizer.js";
+import { counter, empty } from "./optimizer.js";
 import type { NamedHeader, Optimizer, Reference, Trained } from "./optimizer.js";
 
 type Change = (g: GraphBuilder, trained: readonly Trained[], held: ReadonlyMap<string, Value>) => readonly Trained[];
@@ -13,14 +13,14 @@ export function clipByNorm(maxNorm: number, optimizer: Optimizer): Optimizer {
     const [first] = trained;
     if (first === undefined) return trained;
     const squares = trained.map(({ gradient }) =>
-      castTo(g, g.op("ReduceSum", [g.mul(gradient, gradient)], { keepdims: 0 }), first.gradient),
+      g.cast(g.op("ReduceSum", [g.mul(gradient, gradient)], { keepdims: 0 }), first.gradient),
     );
     const norm = g.op("Sqrt", [squares.reduce((sum, square) => g.add(sum, square))]);
     const wanted = g.div(g.scalar(maxNorm, norm), g.add(norm, g.scalar(1e-6, norm)));
     const factor = g.op("Min", [wanted, g.scalar(1, norm)]);
     return trained.map(({ parameter, gradient }) => ({
       parameter,
-      gradient: g.mul(gradient, castTo(g, factor, gradient)),
+      gradient: g.mul(gradient, g.cast(factor, gradient)),
     }));
   });
 }
@@ -39,9 +39,10 @@ export function clipByValue(maxValue: number, optimizer: Optimizer): Optimizer {
 /**
  * FedProx's proximal term (Li et al. 2020): the loss grows by mu/2 times the squared distance to the anchor, which is the
  * model that the call began with unless another is given. With the global model as the anchor of a personal one, this
- * is Ditto's term (Li et al. 2021).
+ * is Ditto's term (Li et al. 2021). A mu of 0 gives the optimizer itself: FedProx without its term is FedAvg.
  */
 export function proximal(mu: number, optimizer: Optimizer): Optimizer {
+  if (mu === 0) return optimizer;
   positive("proximal", mu);
   const change: Change = (g, trained, held) =>
     trained.map(({ parameter, gradient }) => {

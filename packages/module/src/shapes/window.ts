@@ -19,7 +19,8 @@ export const windowShapes: { readonly [opType: string]: ShapeRule } = {
   LayerNormalization: (at) => {
     const { a, node } = at;
     const axis = at.axis(intOf(node, "axis", -1), a.shape.length);
-    const statistics: TensorHeader = { dtype: a.dtype, shape: a.shape.map((length, i) => (i < axis ? length : 1)) };
+    // Single precision whatever X is: what onnxruntime has.
+    const statistics: TensorHeader = { dtype: "float32", shape: a.shape.map((length, i) => (i < axis ? length : 1)) };
     return [{ dtype: a.dtype, shape: a.shape }, statistics, statistics];
   },
   MaxPool: (at) => {
