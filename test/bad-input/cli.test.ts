@@ -42,7 +42,7 @@ const rows: readonly Row[] = [
     title: "nothing",
     typed: "",
     exit: 2,
-    says: "error: no command was given: perennial server, client or inspect; see perennial --help (argument/invalid)",
+    says: "error: no command was given: perennial server, client, resume, inspect, verify or rollback; see perennial --help (argument/invalid)",
   },
   {
     title: "a command that there is not",
@@ -223,6 +223,42 @@ const rows: readonly Row[] = [
     typed: "inspect DIR/nothing",
     exit: 4,
     says: "error: there is nothing at DIR/nothing (checkpoint/missing)",
+  },
+  {
+    title: "a retention policy that names nothing known",
+    typed: `${server} --keep-states newest=3`,
+    exit: 2,
+    says: 'error: --keep-states is some of last=K,first,every=N,best=K with whole numbers from 1, not "newest=3" (argument/invalid)',
+  },
+  {
+    title: "a round to go back to that is none",
+    typed: "rollback DIR/ada --to -1",
+    exit: 2,
+    says: 'error: --to is a whole number from 0, not "-1" (argument/invalid)',
+  },
+  {
+    title: "nothing to roll back",
+    typed: "rollback DIR/ada --to 1",
+    exit: 3,
+    says: "error: DIR/ada holds no run to roll back (resume/nothing)",
+  },
+  {
+    title: "a run to go on with that is not there",
+    typed: "resume DIR/none",
+    exit: 3,
+    says: "error: DIR/none holds no run to resume (resume/nothing)",
+  },
+  {
+    title: "a directory to go on with that no server was started in",
+    typed: "resume DIR/ada",
+    exit: 3,
+    says: "error: DIR/ada does not say how its server was started: give the options to perennial server once more (resume/nothing)",
+  },
+  {
+    title: "nothing to verify",
+    typed: "verify DIR/none",
+    exit: 4,
+    says: "error: there is nothing at DIR/none (checkpoint/missing)",
   },
   { title: "something to inspect that is damaged", typed: "inspect DIR/broken.onnx", exit: 4, says: "" },
 ];

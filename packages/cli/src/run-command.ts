@@ -6,10 +6,14 @@ import { errorLine } from "./error-line.js";
 import { exitCodeOf, exitCodes } from "./exit-codes.js";
 import type { ExitCode } from "./exit-codes.js";
 import { inspectCommand } from "./inspect-command.js";
+import { resumeRunCommand } from "./resume-command.js";
+import { rollbackCommand } from "./rollback-command.js";
 import { serverCommand } from "./server-command.js";
+import { verifyCommand } from "./verify-command.js";
 import { version } from "./version.js";
 
-const nothingGiven = "no command was given: perennial server, client or inspect; see perennial --help";
+const nothingGiven =
+  "no command was given: perennial server, client, resume, inspect, verify or rollback; see perennial --help";
 
 /** Runs `perennial` with these arguments and resolves to its exit code. Never throws. */
 export async function runCommand(argv: readonly string[]): Promise<ExitCode> {
@@ -26,7 +30,14 @@ export async function runCommand(argv: readonly string[]): Promise<ExitCode> {
       "after",
       "\nExit codes: 0 finished, 2 usage, 3 another run, 4 unusable file, 5 storage, 6 network, 7 failed, 130/143 stopped",
     );
-  for (const command of [serverCommand(exit), clientCommand(app, exit), inspectCommand(exit)]) {
+  for (const command of [
+    serverCommand(exit),
+    clientCommand(app, exit),
+    resumeRunCommand(exit),
+    inspectCommand(exit),
+    verifyCommand(exit),
+    rollbackCommand(),
+  ]) {
     program.addCommand(command.allowExcessArguments(false));
   }
   for (const command of [program, ...program.commands]) {

@@ -1,40 +1,17 @@
 // `perennial server`: runs a federated server over a state directory.
 import { Command } from "commander";
-import { FederationError, isFederationError } from "@perennial-fl/core";
-import { BestLossTorchModuleCheckpointer, LatestTorchModuleCheckpointer } from "@perennial-fl/checkpointer";
-import { OnnxModule } from "@perennial-fl/module";
-import { patience, startServer } from "@perennial-fl/server";
-import type { Resume, ServerOptions } from "@perennial-fl/server";
+import type { Resume } from "@perennial-fl/server";
 import { strategies } from "@perennial-fl/strategy";
 import type { StrategyName } from "@perennial-fl/strategy";
 import type { ExitCode } from "./exit-codes.js";
 import { readGiven } from "./given-file.js";
-import { runSession } from "./session.js";
-import { checkRunDirectory } from "./state-directory.js";
-import { strategyOf, strategyOptions } from "./strategy-options.js";
-import type { StrategyRates } from "./strategy-options.js";
-import { address, choice, fraction, integer, seconds, text, whole } from "./values.js";
-import { serverView } from "./view.js";
+import { serve } from "./server-run.js";
+import type { ServerArguments } from "./server-run.js";
+import { strategyOptions } from "./strategy-options.js";
+import { address, choice, fraction, integer, retention, seconds, text, whole } from "./values.js";
 
-interface ServerArguments extends StrategyRates {
-  readonly module: string;
-  readonly rounds: number;
-  readonly minClients: number;
-  readonly stateDir: string;
-  readonly address: string;
-  readonly strategy: StrategyName;
-  readonly fractionFit: number;
-  readonly fractionEvaluate: number;
-  readonly roundTimeout?: number;
-  readonly waitTimeout?: number;
-  readonly patience?: number;
-  readonly rejoinTimeout: number;
-  readonly restartSeconds: number;
-  readonly resume: Resume;
-  readonly seed: number;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
-  readonly json?: true;
+interface Given extends ServerArguments {
+  readonly json?: boolean;
 }
 
 /** The command; `exit` is told the code when the server has ended. */
@@ -65,77 +42,18 @@ export function serverCommand(exit: (code: ExitCode) => void): Command {
       choice("--resume", ["auto", "require", "never"] as const),
       "auto" as Resume,
     )
+    .option(
+      "--keep-states <POLICY>",
+      "states of former rounds to roll back to: last=K,first,every=N,best=K",
+      retention("--keep-states"),
+    )
+    .option("--keep-modules <POLICY>", "the same for the models of former rounds", retention("--keep-modules"))
     .option("--seed <N>", "decides which clients are drawn", integer("--seed"), 0)
     .option("--tls-cert <FILE.pem>", "the server's certificate", text("--tls-cert", "a file"))
     .option("--tls-key <FILE.pem>", "its private key", text("--tls-key", "a file"))
     .option("--json", "one JSON object a line");
   for (const option of strategyOptions()) command.addOption(option);
-  return command.action(async (given: ServerArguments) => {
-    exit(await serve(given));
+  return command.action(async ({ json = false, ...given }: Given) => {
+    exit(await serve(given, { bytes: await readGiven("--module", given.module), json }));
   });
-}
-
-async function serve(given: ServerArguments): Promise<ExitCode> {
-  const { stateDir, json = false } = given;
-  // Everything that the person typed is looked at before the directory is touched.
-  const strategy = strategyOf(given);
-  const tls = await tlsOf(given);
-  const initialModel = await readModule(given.module);
-  return runSession({
-    view: serverView(process.stdout, json, process.env),
-    stateDir,
-    json,
-    async work(show, signal, openDirectory) {
-      if (given.resume === "require") await checkRunDirectory(stateDir);
-      else await openDirectory();
-      const report = (message: string): void => {
-        show({ type: "warning", message });
-      };
-      const outcome = await startServer({
-        address: given.address,
-        numRounds: given.rounds,
-        strategy,
-        initialModel,
-        stateDir,
-        resume: given.resume,
-        seed: given.seed,
-        rejoinTimeoutMs: given.rejoinTimeout * 1000,
-        restartSeconds: given.restartSeconds,
-        checkpointers: [
-          new BestLossTorchModuleCheckpointer(stateDir, "best.onnx", { report }),
-          new LatestTorchModuleCheckpointer(stateDir, "latest.onnx", { report }),
-        ],
-        observe: show,
-        onListening: (bound) => {
-          show({ type: "listening", address: bound });
-        },
-        signal,
-        ...(given.roundTimeout !== undefined && { roundTimeoutMs: given.roundTimeout * 1000 }),
-        ...(given.waitTimeout !== undefined && { waitTimeoutMs: given.waitTimeout * 1000 }),
-        ...(given.patience !== undefined && { stopWhen: patience({ rounds: given.patience }) }),
-        ...(tls && { tls }),
-      });
-      return outcome.finished;
-    },
-  });
-}
-
-/** The module of the file. What is wrong with it is told together with the path. */
-async function readModule(path: string): Promise<OnnxModule> {
-  const bytes = await readGiven("--module", path);
-  try {
-    return OnnxModule.fromBytes(bytes);
-  } catch (error) {
-    if (!isFederationError(error)) throw error;
-    throw new FederationError(error.code, `reading --module ${path}: ${error.message}`, { cause: error });
-  }
-}
-
-async function tlsOf({ tlsCert, tlsKey }: ServerArguments): Promise<ServerOptions["tls"] | undefined> {
-  if (tlsCert === undefined && tlsKey === undefined) return undefined;
-  if (tlsCert === undefined || tlsKey === undefined) {
-    const missing = tlsCert === undefined ? "--tls-cert" : "--tls-key";
-    throw new FederationError("argument/invalid", `TLS needs both --tls-cert and --tls-key, and ${missing} is missing`);
-  }
-  return { cert: await readGiven("--tls-cert", tlsCert), key: await readGiven("--tls-key", tlsKey) };
 }

@@ -1,4 +1,5 @@
 // From the text of an option to its value. What cannot be read is named with its option and what was given.
+import type { Retention } from "@perennial-fl/checkpointer";
 import { checkClientId } from "@perennial-fl/client";
 import { FederationError } from "@perennial-fl/core";
 
@@ -67,6 +68,21 @@ export function choice<T extends string>(option: string, names: readonly T[]): R
     const name = names.find((known) => known === text);
     if (name !== undefined) return name;
     throw invalid(option, `one of ${names.join(", ")}`, text);
+  };
+}
+
+/** `last=K,first,every=N,best=K`, or some of these. */
+export function retention(option: string): Read<Retention> {
+  return (text) => {
+    const policy: Record<string, number | boolean> = {};
+    for (const part of text.split(",")) {
+      const [, name, count] = /^(last|every|best)=([1-9]\d*)$/.exec(part) ?? (part === "first" ? [part, part] : []);
+      if (name === undefined || name in policy) {
+        throw invalid(option, "some of last=K,first,every=N,best=K with whole numbers from 1", text);
+      }
+      policy[name] = count === undefined ? true : Number(count);
+    }
+    return policy;
   };
 }
 

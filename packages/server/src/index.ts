@@ -31,5 +31,7 @@ export type { ServerEvent } from "./server-event.js";
 export { serverStateSchema } from "./migrations.js";
 export { loadServerState, saveServerState, stateName } from "./server-state.js";
 export type { ServerState } from "./server-state.js";
+export { verifyDirectory } from "./verify.js";
+export type { Finding, Verification } from "./verify.js";
 export { startServer } from "./start-server.js";
 export type { Outcome, ServerOptions } from "./start-server.js";

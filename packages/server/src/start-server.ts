@@ -77,8 +77,8 @@ export interface ServerOptions {
   /** Offered the global model after every round, with the federated loss and metrics. */
   readonly checkpointers?: readonly TorchModuleCheckpointer[];
   readonly observe?: (event: ServerEvent) => void;
-  /** Told the bound address once clients can connect. */
-  readonly onListening?: (address: string) => void;
+  /** Told the bound address once clients can connect; the directory is this server's. Nothing else is done before it resolves. */
+  readonly onListening?: (address: string) => void | Promise<void>;
   /**
    * Stops the server cleanly, and the run can be resumed: nothing new is begun, answers that arrive within
    * `drainTimeoutMs` are kept, and clients are told to come back after `restartSeconds`, which stock Flower clients obey too.
@@ -265,6 +265,11 @@ async function openFleet(options: ServerOptions, openSink: OpenSink, run: string
     ...(tls && { tls }),
     report: (error: unknown) => observe?.({ type: "warning", message: messageOf(error) }),
   });
-  options.onListening?.(fleet.address);
+  try {
+    await options.onListening?.(fleet.address);
+  } catch (error) {
+    await fleet.close();
+    throw error;
+  }
   return fleet;
 }

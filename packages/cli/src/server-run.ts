@@ -1,0 +1,125 @@
+// Runs a federated server with what the command line gave, or what an earlier command line gave.
+import { FederationError, isFederationError } from "@perennial-fl/core";
+import {
+  BestLossTorchModuleCheckpointer,
+  LatestTorchModuleCheckpointer,
+  RetainingTorchModuleCheckpointer,
+} from "@perennial-fl/checkpointer";
+import type { Retention } from "@perennial-fl/checkpointer";
+import { OnnxModule } from "@perennial-fl/module";
+import { patience, startServer } from "@perennial-fl/server";
+import type { Resume, ServerOptions } from "@perennial-fl/server";
+import type { StrategyName } from "@perennial-fl/strategy";
+import type { ExitCode } from "./exit-codes.js";
+import { readGiven } from "./given-file.js";
+import { saveRunRecord } from "./run-record.js";
+import { runSession } from "./session.js";
+import { checkRunDirectory } from "./state-directory.js";
+import { strategyOf } from "./strategy-options.js";
+import type { StrategyRates } from "./strategy-options.js";
+import { serverView } from "./view.js";
+
+/** What `perennial server` was given, by the names of its options. Plain data: it is kept with the run. */
+export interface ServerArguments extends StrategyRates {
+  readonly module: string;
+  readonly rounds: number;
+  readonly minClients: number;
+  readonly stateDir: string;
+  readonly address: string;
+  readonly strategy: StrategyName;
+  readonly fractionFit: number;
+  readonly fractionEvaluate: number;
+  readonly roundTimeout?: number;
+  readonly waitTimeout?: number;
+  readonly patience?: number;
+  readonly rejoinTimeout: number;
+  readonly restartSeconds: number;
+  readonly resume: Resume;
+  readonly seed: number;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly keepStates?: Retention;
+  readonly keepModules?: Retention;
+}
+
+/** How it is run this time. */
+export interface Start {
+  /** The file `module`. */
+  readonly bytes: Uint8Array;
+  /** Whether to say everything as JSON. */
+  readonly json: boolean;
+}
+
+/**
+ * Runs the server to its end, to a stop or to an error, with the model that was read from `given.module`. What it was
+ * given is kept in the state directory, so that `perennial resume` needs nothing else.
+ */
+export async function serve(given: ServerArguments, { bytes, json }: Start): Promise<ExitCode> {
+  const { stateDir } = given;
+  // Everything that the person typed is looked at before the directory is touched.
+  const strategy = strategyOf(given);
+  const tls = await tlsOf(given);
+  const initialModel = moduleOf(given.module, bytes);
+  return runSession({
+    view: serverView(process.stdout, json, process.env),
+    stateDir,
+    json,
+    async work(show, signal, openDirectory) {
+      if (given.resume === "require") await checkRunDirectory(stateDir);
+      else await openDirectory();
+      const report = (message: string): void => {
+        show({ type: "warning", message });
+      };
+      const outcome = await startServer({
+        address: given.address,
+        numRounds: given.rounds,
+        strategy,
+        initialModel,
+        stateDir,
+        resume: given.resume,
+        seed: given.seed,
+        rejoinTimeoutMs: given.rejoinTimeout * 1000,
+        restartSeconds: given.restartSeconds,
+        checkpointers: [
+          new BestLossTorchModuleCheckpointer(stateDir, "best.onnx", { report }),
+          new LatestTorchModuleCheckpointer(stateDir, "latest.onnx", { report }),
+          ...(given.keepModules
+            ? [new RetainingTorchModuleCheckpointer(stateDir, "model.onnx", given.keepModules, { report })]
+            : []),
+        ],
+        observe: show,
+        onListening: async (bound) => {
+          show({ type: "listening", address: bound });
+          // Clients come back to the port that they knew.
+          await saveRunRecord(stateDir, { given: { ...given, address: bound }, module: bytes });
+        },
+        signal,
+        ...(given.roundTimeout !== undefined && { roundTimeoutMs: given.roundTimeout * 1000 }),
+        ...(given.waitTimeout !== undefined && { waitTimeoutMs: given.waitTimeout * 1000 }),
+        ...(given.patience !== undefined && { stopWhen: patience({ rounds: given.patience }) }),
+        ...(given.keepStates && { keepStates: given.keepStates }),
+        ...(tls && { tls }),
+      });
+      return outcome.finished;
+    },
+  });
+}
+
+/** The module of the file. What is wrong with it is told together with the path. */
+function moduleOf(path: string, bytes: Uint8Array): OnnxModule {
+  try {
+    return OnnxModule.fromBytes(bytes);
+  } catch (error) {
+    if (!isFederationError(error)) throw error;
+    throw new FederationError(error.code, `reading --module ${path}: ${error.message}`, { cause: error });
+  }
+}
+
+async function tlsOf({ tlsCert, tlsKey }: ServerArguments): Promise<ServerOptions["tls"] | undefined> {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) {
+    const missing = tlsCert === undefined ? "--tls-cert" : "--tls-key";
+    throw new FederationError("argument/invalid", `TLS needs both --tls-cert and --tls-key, and ${missing} is missing`);
+  }
+  return { cert: await readGiven("--tls-cert", tlsCert), key: await readGiven("--tls-key", tlsKey) };
+}
