@@ -7,7 +7,7 @@ export type { Asked, ClientEvent } from "./client-event.js";
 export type { Client, ClientContext, EvaluateResult, FitResult } from "./client.js";
 export { moduleClient } from "./module-client.js";
 export type { ModuleClientOptions } from "./module-client.js";
-export { localParameters, merge, sharedParameters } from "./partial-exchange.js";
+export { keepBatchNorm, keepStatistics, localParameters, merge, sharedParameters } from "./partial-exchange.js";
 export type { KeepLocal } from "./partial-exchange.js";
 export { checkClientId } from "@perennial-fl/transport";
 export { startClient } from "./start-client.js";

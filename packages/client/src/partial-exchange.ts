@@ -1,6 +1,7 @@
 // Partial exchange: some parameters are shared with the federation, the rest stay with the client.
 import { FederationError } from "@perennial-fl/core";
 import type { Parameters, Tensor } from "@perennial-fl/core";
+import { batchNormNames, bufferNames } from "@perennial-fl/module";
 import type { OnnxModule } from "@perennial-fl/module";
 
 /**
@@ -8,6 +9,21 @@ import type { OnnxModule } from "@perennial-fl/module";
  * personal head for FedPer (Arivazhagan et al. 2019, arXiv 1912.00818).
  */
 export type KeepLocal = (name: string) => boolean;
+
+/**
+ * Keeps the running statistics of batch normalisation with the client, while its scale and bias travel (SiloBN: Andreux
+ * et al. 2020, arXiv 2008.07424).
+ */
+export function keepStatistics(module: OnnxModule): KeepLocal {
+  const names = bufferNames(module);
+  return (name) => names.has(name);
+}
+
+/** Keeps all of batch normalisation with the client: scale, bias and running statistics (FedBN). */
+export function keepBatchNorm(module: OnnxModule): KeepLocal {
+  const names = batchNormNames(module);
+  return (name) => names.has(name);
+}
 
 /** The parameters that travel, in the module's order. Of the module as it is: what the server begins with. */
 export function sharedParameters(

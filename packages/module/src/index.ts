@@ -1,4 +1,5 @@
 // ONNX models as data: read, write, build, differentiate.
+export * from "./buffers.js";
 export { graphBuilder, targetOpset } from "./builder.js";
 export type { GraphBuilder, NodeOptions, Placed, RawAttributes, Value } from "./builder.js";
 export { differentiate, gradientsOf } from "./differentiate.js";
@@ -6,6 +7,7 @@ export { generatorState } from "./dropout.js";
 export { gradientRules } from "./gradient/rules.js";
 export type { Gradient, GradientRule, GradientSite } from "./gradient/site.js";
 export * from "./graph.js";
+export * from "./inference.js";
 export { elu, gelu, hardswish, mish, prelu, selu, silu, softplus } from "./layers/activations.js";
 export { conv1d, conv2d, linear } from "./layers/dense.js";
 export type { Conv1dOptions, Conv2dOptions } from "./layers/dense.js";

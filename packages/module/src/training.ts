@@ -1,6 +1,7 @@
 // A module's train step and its evaluation, each as one ordinary ONNX graph that a plain InferenceSession runs.
 import { FederationError } from "@perennial-fl/core";
 import type { TensorHeader } from "@perennial-fl/core";
+import { bufferNames } from "./buffers.js";
 import { graphBuilder } from "./builder.js";
 import type { GraphBuilder, Value } from "./builder.js";
 import { gradientsOf } from "./differentiate.js";
@@ -47,7 +48,8 @@ export function trainingGraph(module: OnnxModule, options: TrainingOptions): Tra
   const buffers: BufferUpdates = new Map();
   const learningRate = g.input(freeName(module, "learningRate"), "float32", []);
   const parameters = namedParameters(module);
-  const trainable = parameters.filter(({ name }) => !bufferNames(module).has(name) && !frozen(name));
+  const fixed = bufferNames(module);
+  const trainable = parameters.filter(({ name }) => !fixed.has(name) && !frozen(name));
   const memory = optimizer.state(trainable);
   const references = optimizer.references?.(trainable) ?? [];
   const held = new Map(
@@ -180,11 +182,6 @@ function forward(g: GraphBuilder, module: OnnxModule, { loss, batchSize, trainin
   const own = second === undefined ? undefined : values.get(second.name);
   const targets = own ?? g.input(freeName(module, "targets"), ...pair(loss.targets(prediction)));
   return { features, targets, prediction, values };
-}
-/** Running statistics: fed and exchanged like parameters, but not differentiated. */
-function bufferNames(module: OnnxModule): Set<string> {
-  const normalisations = module.graph.nodes.filter(({ opType }) => opType === "BatchNormalization");
-  return new Set(normalisations.flatMap(({ inputs }) => inputs.slice(3, 5)));
 }
 
 function namedParameters(module: OnnxModule): NamedHeader[] {

@@ -1,12 +1,12 @@
 // Batches: examples gathered row by row, in the order of an epoch's shuffle.
 import { permutation, random } from "@perennial-fl/core";
-import type { Examples } from "./dataset.js";
+import type { Elements, Examples } from "./dataset.js";
 
 /** Space for one batch, filled again and again. */
 export interface Batch {
   readonly size: number;
-  readonly inputs: Float32Array;
-  readonly targets: BigInt64Array | Float32Array;
+  readonly inputs: Elements;
+  readonly targets: Elements;
 }
 
 /** The order of one epoch: a function of what the shuffle is for and of the epoch, so that any epoch can come first. */
@@ -16,12 +16,11 @@ export function epochOrder(count: number, seed: readonly (string | number)[], ep
 
 export function allocateBatch(examples: Examples, size: number): Batch {
   const { count, inputs, targets } = examples;
-  const length = (targets.length / count) * size;
-  return {
-    size,
-    inputs: new Float32Array((inputs.length / count) * size),
-    targets: targets instanceof BigInt64Array ? new BigInt64Array(length) : new Float32Array(length),
+  const rows = (all: Elements): Elements => {
+    const length = (all.length / count) * size;
+    return all instanceof BigInt64Array ? new BigInt64Array(length) : new Float32Array(length);
   };
+  return { size, inputs: rows(inputs), targets: rows(targets) };
 }
 
 /** Copies the examples that `order` names from `start` on into the batch; without an order, those from `start` on. */
@@ -33,13 +32,7 @@ export function fillBatch(batch: Batch, examples: Examples, start: number, order
   }
 }
 
-function copyRow(
-  from: Float32Array | BigInt64Array,
-  fromRow: number,
-  to: Float32Array | BigInt64Array,
-  toRow: number,
-  width: number,
-): void {
+function copyRow(from: Elements, fromRow: number, to: Elements, toRow: number, width: number): void {
   // Both arrays have one element type: a batch is allocated from its examples.
   (to as Float32Array).set((from as Float32Array).subarray(fromRow * width, (fromRow + 1) * width), toRow * width);
 }

@@ -1,28 +1,36 @@
 // The border for data: a dataset is checked here once, and what the worker gets needs no further checks.
 import { describeTensor, elementCount, FederationError, firstNonFinite } from "@perennial-fl/core";
-import type { Tensor } from "@perennial-fl/core";
+import type { Tensor, TensorHeader } from "@perennial-fl/core";
 import type { Dataset } from "./trainer.js";
 
 /** What one example looks like to a module under a loss. */
 export interface ExampleShape {
-  readonly input: readonly number[];
+  /** Floats, or int64: the numbers of words, letters or categories. */
+  readonly input: TensorHeader;
   readonly target:
     | { readonly type: "label"; readonly classes: number; readonly ignored?: number; readonly shape: readonly number[] }
     | { readonly type: "value"; readonly shape: readonly number[] };
 }
 
+/** The element types of inputs and targets. */
+export type Elements = BigInt64Array | Float32Array;
+
 /** Checked examples, in the element types of the graphs. */
 export interface Examples {
   readonly count: number;
-  readonly inputs: Float32Array;
-  readonly targets: BigInt64Array | Float32Array;
+  readonly inputs: Elements;
+  readonly targets: Elements;
 }
 
 /** Checks a dataset against the shape of its examples. Throws `data/invalid` with the index and the value at fault. */
 export function checkDataset(dataset: Dataset, shape: ExampleShape): Examples {
   const count = dataset.inputs.shape[0] ?? 0;
   if (count === 0) throw invalid(`the dataset is empty: its inputs are ${describeTensor(dataset.inputs)}`);
-  const inputs = floatsOf("inputs", dataset.inputs, [count, ...shape.input]);
+  const inputShape = [count, ...shape.input.shape];
+  const inputs =
+    shape.input.dtype === "int64"
+      ? integersOf("inputs", dataset.inputs, inputShape)
+      : floatsOf("inputs", dataset.inputs, inputShape);
   const targets =
     shape.target.type === "label"
       ? labelsOf(dataset.targets, [count, ...shape.target.shape], shape.target)
@@ -44,11 +52,8 @@ function labelsOf(
   shape: readonly number[],
   { classes, ignored }: { readonly classes: number; readonly ignored?: number },
 ): BigInt64Array {
-  const { dtype, data } = tensor;
-  if (dtype === "bool" || dtype.startsWith("float")) {
-    throw invalid(`targets are ${describeTensor(tensor)} where class labels must have an integer type`);
-  }
-  requireShape("targets", tensor, dtype, shape);
+  const { data } = tensor;
+  const integers = integersOf("targets", tensor, shape);
   // The runtime itself would take -1 for the last class without a word.
   const wrong = (label: number | bigint): boolean => (label < 0 || label >= classes) && Number(label) !== ignored;
   const at = Array.prototype.findIndex.call(data, wrong);
@@ -57,6 +62,17 @@ function labelsOf(
       `targets hold the label ${String(data[at])} in example ${exampleOf(at, shape)} where labels run from 0 to ${classes - 1}`,
     );
   }
+  return integers;
+}
+
+/** Integers of any type as int64. */
+function integersOf(name: "inputs" | "targets", tensor: Tensor, shape: readonly number[]): BigInt64Array {
+  const { dtype, data } = tensor;
+  if (dtype === "bool" || dtype.startsWith("float")) {
+    const what = name === "inputs" ? "the module takes whole numbers, of any" : "class labels must have an";
+    throw invalid(`${name} are ${describeTensor(tensor)} where ${what} integer type`);
+  }
+  requireShape(name, tensor, dtype, shape);
   return data instanceof BigInt64Array ? data : BigInt64Array.from(data as Int32Array, BigInt);
 }
 

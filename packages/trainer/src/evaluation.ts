@@ -6,7 +6,7 @@ import type { Control, EvaluateTask } from "./protocol.js";
 import type { Runtime } from "./runtime.js";
 import type { Sessions } from "./sessions.js";
 import { beginStep, graphFor } from "./task.js";
-import { targetTensor, toOrt } from "./training.js";
+import { batchTensors, toOrt } from "./training.js";
 import type { Evaluated } from "./trainer.js";
 
 export async function evaluate(
@@ -29,8 +29,7 @@ export async function evaluate(
     const graph = graphFor(task.graphs, size);
     const outputs = await sessions.run(graph, {
       ...Object.fromEntries(graph.parameters.map((name, i) => [name, parameters[i] as OrtTensor])),
-      [graph.input]: new runtime.Tensor("float32", batch.inputs, graph.inputShape),
-      [graph.target]: targetTensor(runtime, batch, graph),
+      ...batchTensors(runtime, batch, graph),
     });
     const scalar = (name: string): number => Number((outputs[name] as OrtTensor).data[0]);
     loss += scalar(graph.loss);

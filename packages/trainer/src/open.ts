@@ -104,12 +104,15 @@ function exampleShape(
   ignored: number | undefined,
 ): ExampleShape {
   for (const { name, dtype } of [features, targets]) {
-    if (dtype === "float32" || (dtype === "int64" && name === targets.name)) continue;
-    throw new FederationError("model/unsupported", `training a module: its "${name}" are ${dtype}, not float32`);
+    if (dtype === "float32" || dtype === "int64") continue;
+    throw new FederationError(
+      "model/unsupported",
+      `training a module: its "${name}" are ${dtype}, neither float32 nor int64`,
+    );
   }
   const shape = targets.shape.slice(1);
   return {
-    input: features.shape.slice(1),
+    input: { dtype: features.dtype, shape: features.shape.slice(1) },
     target:
       targets.dtype === "int64"
         ? { type: "label", classes, shape, ...(ignored === undefined ? {} : { ignored }) }

@@ -3,8 +3,8 @@ import type { Parameters, Saved, Tensor } from "@perennial-fl/core";
 import type { Schedule } from "@perennial-fl/module";
 
 /**
- * Examples and what should be said of them. The first axis of both tensors counts the examples. `inputs` are float32
- * of the module's input shape, all finite. `targets` are class labels of shape `[examples]` in any integer type for
+ * Examples and what should be said of them. The first axis of both tensors counts the examples. `inputs` are finite
+ * float32 of the module's input shape, or any integers where the module takes int64 (an embedding's). `targets` are class labels of shape `[examples]` in any integer type for
  * a classification loss, or finite float32 of the module's output shape for a regression loss.
  *
  * The trainer keeps the eight datasets used last in its worker and knows them by identity: pass the same object again

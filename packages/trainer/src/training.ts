@@ -6,9 +6,9 @@ import type { Layout } from "@perennial-fl/module";
 import type { Tensor as OrtTensor } from "onnxruntime-node";
 import { allocateBatch, epochOrder, fillBatch } from "./batches.js";
 import type { Batch } from "./batches.js";
-import type { Examples } from "./dataset.js";
+import type { Elements, Examples } from "./dataset.js";
 import type { Layouts } from "./lowering.js";
-import type { Control, TrainingGraph, TrainResult, TrainTask } from "./protocol.js";
+import type { BatchGraph, Control, TrainingGraph, TrainResult, TrainTask } from "./protocol.js";
 import type { Runtime } from "./runtime.js";
 import type { Sessions } from "./sessions.js";
 import { beginStep, graphFor, isPaused, place } from "./task.js";
@@ -117,8 +117,7 @@ function stepper(task: TrainTask, runtime: Runtime, sessions: Sessions) {
       const carried = [...graph.parameters, ...graph.state];
       const feeds: Record<string, OrtTensor> = {
         [graph.learningRate]: new runtime.Tensor("float32", Float32Array.of(learningRate), []),
-        [graph.input]: new runtime.Tensor("float32", batch.inputs, graph.inputShape),
-        [graph.target]: targetTensor(runtime, batch, graph),
+        ...batchTensors(runtime, batch, graph),
       };
       const fetches: Record<string, OrtTensor | null> = { [graph.loss]: null };
       carried.forEach(({ input, output }, i) => {
@@ -156,10 +155,16 @@ export function toOrt(runtime: Runtime, { dtype, shape, data }: Tensor): OrtTens
   return new runtime.Tensor(dtype, data as never, shape);
 }
 
-export function targetTensor(runtime: Runtime, batch: Batch, graph: Pick<TrainingGraph, "targetShape">): OrtTensor {
-  return batch.targets instanceof BigInt64Array
-    ? new runtime.Tensor("int64", batch.targets, graph.targetShape)
-    : new runtime.Tensor("float32", batch.targets, graph.targetShape);
+/** A batch as a graph takes it. */
+export function batchTensors(runtime: Runtime, batch: Batch, graph: BatchGraph): Record<string, OrtTensor> {
+  const ort = (data: Elements, shape: readonly number[]): OrtTensor =>
+    data instanceof BigInt64Array
+      ? new runtime.Tensor("int64", data, shape)
+      : new runtime.Tensor("float32", data, shape);
+  return {
+    [graph.input]: ort(batch.inputs, graph.inputShape),
+    [graph.target]: ort(batch.targets, graph.targetShape),
+  };
 }
 
 /** The last step can end beyond float32 though its loss, which it computed first, was finite. */

@@ -5,8 +5,11 @@ import { expect } from "chai";
 import { checkDataset } from "../src/dataset.js";
 import type { ExampleShape } from "../src/dataset.js";
 
-const labelled: ExampleShape = { input: [2], target: { type: "label", classes: 3, shape: [] } };
-const valued: ExampleShape = { input: [2], target: { type: "value", shape: [1] } };
+const labelled: ExampleShape = {
+  input: { dtype: "float32", shape: [2] },
+  target: { type: "label", classes: 3, shape: [] },
+};
+const valued: ExampleShape = { input: { dtype: "float32", shape: [2] }, target: { type: "value", shape: [1] } };
 const inputs = float32([2, 2], [0, 1, 2, 3]);
 
 function labels(...values: number[]): Tensor {
@@ -31,6 +34,15 @@ describe("A dataset", () => {
   it("of a regression gives its targets as they are", () => {
     const targets = float32([2, 1], [0.5, -1]);
     expect(checkDataset({ inputs, targets }, valued).targets).to.equal(targets.data);
+  });
+
+  it("of whole numbers gives int64 inputs, whatever integers they came in", () => {
+    const shape: ExampleShape = { ...labelled, input: { dtype: "int64", shape: [2] } };
+    const letters = tensor("uint8", [2, 2], Uint8Array.of(7, 0, 255, 1));
+    const checked = checkDataset({ inputs: letters, targets: labels(0, 1) }, shape);
+    expect(checked.inputs).to.deep.equal(BigInt64Array.of(7n, 0n, 255n, 1n));
+    const message = /inputs are float32\[2, 2\] where the module takes whole numbers/;
+    expect(() => checkDataset({ inputs, targets: labels(0, 1) }, shape)).to.throw(message);
   });
 
   const faults: [string, Tensor, Tensor, ExampleShape, RegExp][] = [

@@ -17,7 +17,7 @@ const velocities: ValueInfo[] = parameters.map((info) => ({ ...info, name: `velo
 
 /** Softmax regression by SGD with momentum 0.9. */
 export const handmade: Graphs = {
-  example: { input: [features], target: { type: "label", classes, shape: [] } },
+  example: { input: { dtype: "float32", shape: [features] }, target: { type: "label", classes, shape: [] } },
   parameters: [
     { name: "w", dtype: "float32", shape: [features, classes] },
     { name: "b", dtype: "float32", shape: [classes] },
