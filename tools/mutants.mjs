@@ -1,47 +1,66 @@
 // Plants every deliberate defect of test/mutants/table.ts in turn and checks that its suite fails because of it.
 // With arguments, only the defects whose name contains one of them. Ends with `N passed, N failed`.
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { mutants } from "../test/dist/mutants/table.js";
 
 const wanted = process.argv.slice(2);
 const chosen = mutants.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
 const mutate = new URL("./mutate.mjs", import.meta.url).href;
 
-// A suite that fails by itself would seem to catch every defect.
-for (const suite of new Set(chosen.map((mutant) => mutant.suite))) {
-  const run = spawnSync(process.execPath, ["tools/test.mjs", suite], { encoding: "utf8", timeout: 600_000 });
-  if (run.status === 0) continue;
-  console.log(`✗ ${suite} fails without any defect:\n${run.stdout.slice(-2000)}`);
-  console.log("0 passed, 1 failed");
-  process.exit(1);
+/** Runs a suite, with a defect if one is given, and resolves to its exit code and what it printed. */
+function run(suite, mutant) {
+  const planted = mutant && { NODE_OPTIONS: `--import ${mutate}`, MUTANT: JSON.stringify(mutant) };
+  const child = spawn(process.execPath, ["tools/test.mjs", suite], {
+    env: { ...process.env, ...planted },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 300_000,
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
+  return new Promise((resolve) => child.once("close", (code) => resolve({ code, output })));
 }
 
-let caught = 0;
-const survived = [];
+/** Takes the items one after another, as many at a time as there are processors. */
+async function shared(items, take) {
+  const left = [...items];
+  const worker = async () => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await take(item);
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+}
 
-for (const mutant of chosen) {
-  const source = readFileSync(mutant.file, "utf8");
-  if (source.split(mutant.before).length !== 2) {
-    survived.push(mutant.name);
-    console.log(`✗ ${mutant.name}: its text no longer occurs once in ${mutant.file}; bring the table up to date`);
-    continue;
+// A suite that fails by itself would seem to catch every defect.
+await shared(new Set(chosen.map((mutant) => mutant.suite)), async (suite) => {
+  const { code, output } = await run(suite);
+  if (code === 0) return;
+  console.log(`✗ ${suite} fails without any defect:\n${output.slice(-2000)}\n0 passed, 1 failed`);
+  process.exit(1);
+});
+
+let caught = 0;
+let survived = 0;
+const survives = (message) => {
+  survived++;
+  console.log(`✗ ${message}`);
+};
+
+await shared(chosen, async (mutant) => {
+  if (readFileSync(mutant.file, "utf8").split(mutant.before).length !== 2) {
+    survives(`${mutant.name}: its text no longer occurs once in ${mutant.file}; bring the table up to date`);
+    return;
   }
-  const run = spawnSync(process.execPath, ["tools/test.mjs", mutant.suite], {
-    encoding: "utf8",
-    timeout: 300_000,
-    env: { ...process.env, NODE_OPTIONS: `--import ${mutate}`, MUTANT: JSON.stringify(mutant) },
-  });
-  const [, failures = "0"] = /passed, (\d+) failed/.exec(run.stdout) ?? [];
+  const { output } = await run(mutant.suite, mutant);
+  const [, failures = "0"] = /passed, (\d+) failed/.exec(output) ?? [];
   // A run that ends without a verdict was not judged by its tests.
   if (Number(failures) > 0) {
     caught++;
     console.log(`✓ caught: ${mutant.name}`);
   } else {
-    survived.push(mutant.name);
-    console.log(`✗ survived ${mutant.suite}: ${mutant.name}\n${run.stdout.slice(-600)}${run.stderr.slice(-600)}`);
+    survives(`survived ${mutant.suite}: ${mutant.name}\n${output.slice(-1200)}`);
   }
-}
+});
 
-console.log(`${caught} passed, ${survived.length} failed`);
-process.exit(survived.length > 0 || caught === 0 ? 1 : 0);
+console.log(`${caught} passed, ${survived} failed`);
+process.exit(survived > 0 || caught === 0 ? 1 : 0);

@@ -355,4 +355,26 @@ export const mutants: readonly Mutant[] = [
     after: "let start = 0;",
     suite: "packages/trainer/dist/test/pause.test.js",
   },
+  {
+    name: "answers to rounds that were rolled back count again",
+    file: "packages/server/dist/src/rollback.js",
+    before: "const attempt = newest.durable.attempt + 1;",
+    after: "const attempt = newest.durable.attempt;",
+    suite: "test/dist/resume/rollback.test.js",
+  },
+  {
+    name: "states of abandoned rounds are given up before the rollback is durable",
+    file: "packages/server/dist/src/rollback.js",
+    before: "const attempt = newest.durable.attempt + 1;",
+    after:
+      "for (const each of archived) await storage.remove(archiveName(each)); const attempt = newest.durable.attempt + 1;",
+    suite: "test/dist/resume/rollback.test.js",
+  },
+  {
+    name: "a state of the first schema is not migrated",
+    file: "packages/server/dist/src/migrations.js",
+    before: "attempt: 1 })",
+    after: "attempt: 2 })",
+    suite: "test/dist/golden/*.test.js",
+  },
 ];
