@@ -2,6 +2,8 @@
 import { FederationError } from "@perennial-fl/core";
 import type { Phase, SavedState } from "@perennial-fl/core";
 import type { AnswerRecord } from "./answer-record.js";
+import { openProgress } from "./progress.js";
+import type { Basis, Progress } from "./progress.js";
 
 /** Keeps dictionaries by name. `save` is atomic, and durable when it resolves. */
 export interface Shelf {
@@ -35,6 +37,11 @@ export class AnswerStore {
   /** All records, in no order. Throws what the shelf throws, `checkpoint/corrupt` and `checkpoint/newer-version`. */
   async records(): Promise<AnswerRecord[]> {
     return [...(await this.#load()).values()];
+  }
+
+  /** The place for half-done work on a question. */
+  progress(basis: Basis): Promise<Progress> {
+    return openProgress(this.#shelf, basis);
   }
 
   /** Makes answer and state durable in one step, and returns the record with its number. */

@@ -1,5 +1,6 @@
 // What a client is: an object with `fit` and `evaluate`. Everything else about it is optional.
 import type { Config, Metrics, Parameters, RequestKey, SavedState } from "@perennial-fl/core";
+import type { Progress } from "./progress.js";
 
 /** What a client is told besides the question. */
 export interface ClientContext {
@@ -8,6 +9,11 @@ export interface ClientContext {
   readonly key?: RequestKey;
   /** Fires when the client is being stopped: give up soon, by throwing. A lost connection does not fire it. */
   readonly signal: AbortSignal;
+  /**
+   * For a `fit` that has a key: what this client kept of its training for the same question before it died, and where
+   * to keep more. Optional: a client that ignores it trains from the beginning again.
+   */
+  readonly progress?: Progress;
   /** Says aloud what went wrong and does not spoil the answer. It becomes a `warning` event. */
   readonly warn: (message: string) => void;
 }

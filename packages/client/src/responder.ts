@@ -9,6 +9,7 @@ import { answer } from "./answer.js";
 import type { Question } from "./answer.js";
 import type { Client } from "./client.js";
 import type { ClientEvent } from "./client-event.js";
+import type { Progress } from "./progress.js";
 
 export interface ResponderOptions {
   readonly client: Client;
@@ -60,7 +61,9 @@ export class Responder {
       const warn = (message: string): void => {
         observe({ type: "warning", message });
       };
-      const { reply, error } = await answer(client, question, { clientId, signal, warn, ...(key && { key }) });
+      const progress = await this.#progress(question, key, digest, origin);
+      const context = { clientId, signal, warn, ...(key && { key }), ...(progress && { progress }) };
+      const { reply, error } = await answer(client, question, context);
       // Half a training may have changed the client: the next question finds it as the last answer left it.
       if (error !== undefined) {
         this.#has = "unknown";
@@ -120,6 +123,17 @@ export class Responder {
     this.#has = sequence;
     if (key !== null) observe({ type: "restored", run, key });
     return sequence;
+  }
+
+  #progress(
+    question: Question,
+    key: RequestKey | undefined,
+    digest: string | null,
+    follows: number,
+  ): Promise<Progress> | undefined {
+    return question.type === "fit" && key && digest !== null
+      ? this.#options.store.progress({ key, digest, follows })
+      : undefined;
   }
 
   async #commit(
