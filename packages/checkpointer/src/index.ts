@@ -27,6 +27,7 @@ export {
 } from "./score-checkpointers.js";
 export type { StateFile } from "./state-file.js";
 export { decodeState, encodeState } from "./state-file.js";
-export type { SealedFile } from "./safetensors.js";
+export { readSafetensors } from "./safetensors.js";
+export type { FileTensor, SafetensorsFile, SealedFile } from "./safetensors.js";
 export { joined } from "./joined.js";
 export * from "./storage.js";

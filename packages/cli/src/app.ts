@@ -1,10 +1,7 @@
 // The app file of `perennial client`: finds the client in it, and says what is wrong with one that has none.
-import { stat } from "node:fs/promises";
-import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
-import { FederationError, messageOf } from "@perennial-fl/core";
+import { FederationError } from "@perennial-fl/core";
 import type { Client } from "@perennial-fl/client";
-import { reason } from "./given-file.js";
+import { attempt, importApp } from "./app-file.js";
 
 /** What an app is told about the client that it is to make. */
 export interface AppArguments {
@@ -35,24 +32,6 @@ export async function loadApp(path: string): Promise<(given: AppArguments) => Pr
       await attempt(`making the client of --app ${path}`, () => make(given)),
       `--app ${path} made a client that`,
     );
-}
-
-async function importApp(path: string): Promise<Readonly<Record<string, unknown>>> {
-  const found = await stat(path).catch((error: unknown) => {
-    throw invalid(`reading --app ${path}: ${reason(error)}`);
-  });
-  if (!found.isFile()) throw invalid(`reading --app ${path}: it is not a file`);
-  const url = pathToFileURL(resolve(path)).href;
-  return attempt(`loading --app ${path}`, async () => (await import(url)) as Readonly<Record<string, unknown>>);
-}
-
-async function attempt<T>(doing: string, act: () => T | Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (error) {
-    if (error instanceof FederationError) throw error;
-    throw new FederationError("client/failed", `${doing} failed: ${messageOf(error)}`, { cause: error });
-  }
 }
 
 function appOf(module: Readonly<Record<string, unknown>>, path: string): unknown {

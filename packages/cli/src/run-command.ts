@@ -9,11 +9,12 @@ import { inspectCommand } from "./inspect-command.js";
 import { resumeRunCommand } from "./resume-command.js";
 import { rollbackCommand } from "./rollback-command.js";
 import { serverCommand } from "./server-command.js";
+import { trainCommand } from "./train/command.js";
 import { verifyCommand } from "./verify-command.js";
 import { version } from "./version.js";
 
 const nothingGiven =
-  "no command was given: perennial server, client, resume, inspect, verify or rollback; see perennial --help";
+  "no command was given: perennial server, client, train, resume, inspect, verify or rollback; see perennial --help";
 
 /** Runs `perennial` with these arguments and resolves to its exit code. Never throws. */
 export async function runCommand(argv: readonly string[]): Promise<ExitCode> {
@@ -33,6 +34,7 @@ export async function runCommand(argv: readonly string[]): Promise<ExitCode> {
   for (const command of [
     serverCommand(exit),
     clientCommand(app, exit),
+    trainCommand(app, exit),
     resumeRunCommand(exit),
     inspectCommand(exit),
     verifyCommand(exit),
@@ -57,9 +59,9 @@ export async function runCommand(argv: readonly string[]): Promise<ExitCode> {
   }
 }
 
-/** What stands after the first `--` of `client` belongs to the app. */
+/** What stands after the first `--` of `client` and `train` belongs to the app. */
 export function splitArguments(argv: readonly string[]): { own: readonly string[]; app: readonly string[] } {
-  const end = argv[0] === "client" ? argv.indexOf("--") : -1;
+  const end = argv[0] === "client" || argv[0] === "train" ? argv.indexOf("--") : -1;
   return end < 0 ? { own: argv, app: [] } : { own: argv.slice(0, end), app: argv.slice(end + 1) };
 }
 

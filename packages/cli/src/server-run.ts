@@ -1,17 +1,16 @@
 // Runs a federated server with what the command line gave, or what an earlier command line gave.
-import { FederationError, isFederationError } from "@perennial-fl/core";
+import { FederationError } from "@perennial-fl/core";
 import {
   BestLossTorchModuleCheckpointer,
   LatestTorchModuleCheckpointer,
   RetainingTorchModuleCheckpointer,
 } from "@perennial-fl/checkpointer";
 import type { Retention } from "@perennial-fl/checkpointer";
-import { OnnxModule } from "@perennial-fl/module";
 import { patience, startServer } from "@perennial-fl/server";
 import type { Resume, ServerOptions } from "@perennial-fl/server";
 import type { StrategyName } from "@perennial-fl/strategy";
 import type { ExitCode } from "./exit-codes.js";
-import { readGiven } from "./given-file.js";
+import { moduleOf, readGiven } from "./given-file.js";
 import { saveRunRecord } from "./run-record.js";
 import { runSession } from "./session.js";
 import { checkRunDirectory } from "./state-directory.js";
@@ -59,7 +58,7 @@ export async function serve(given: ServerArguments, { bytes, json }: Start): Pro
   // Everything that the person typed is looked at before the directory is touched.
   const strategy = strategyOf(given);
   const tls = await tlsOf(given);
-  const initialModel = moduleOf(given.module, bytes);
+  const initialModel = moduleOf("--module", given.module, bytes);
   return runSession({
     view: serverView(process.stdout, json, process.env),
     stateDir,
@@ -103,16 +102,6 @@ export async function serve(given: ServerArguments, { bytes, json }: Start): Pro
       return outcome.finished;
     },
   });
-}
-
-/** The module of the file. What is wrong with it is told together with the path. */
-function moduleOf(path: string, bytes: Uint8Array): OnnxModule {
-  try {
-    return OnnxModule.fromBytes(bytes);
-  } catch (error) {
-    if (!isFederationError(error)) throw error;
-    throw new FederationError(error.code, `reading --module ${path}: ${error.message}`, { cause: error });
-  }
 }
 
 async function tlsOf({ tlsCert, tlsKey }: ServerArguments): Promise<ServerOptions["tls"] | undefined> {

@@ -33,7 +33,9 @@ export async function runSession<Event extends { readonly type: string }>(sessio
     view.show(event);
   };
   const interrupt = listenForInterrupt(() => {
-    if (!json) process.stderr.write("stopping: what is under way is finished and kept; Ctrl-C again quits at once\n");
+    if (json) return;
+    view.clear();
+    process.stderr.write("stopping: what is under way is finished and kept; Ctrl-C again quits at once\n");
   });
   try {
     const finished = await work(show, interrupt.signal, async () => {

@@ -47,12 +47,10 @@ function suffix({ phase, done }: Row, style: Style): string {
   if (phase === "committed") return "";
   if (phase === "skipped") return `  ${paint("yellow", "no update counted: the model stays", style)}`;
   const length = 12;
-  const full = Math.round(done * length);
   const used = columns.reduce((sum, [, width]) => sum + width, 0);
-  const bar = `${"█".repeat(full)}${"░".repeat(length - full)}`;
   // A line that wraps cannot be drawn over.
   if (style.columns < used + length + phase.length + 4) return "";
-  return `  ${paint("cyan", bar, style)} ${paint("dim", phase, style)}`;
+  return `  ${paint("cyan", bar(done, length), style)} ${paint("dim", phase, style)}`;
 }
 
 /** What is redrawn in place: the open round if there is one, and who is here. */
@@ -64,6 +62,12 @@ export function liveLines(progress: Progress, nowMs: number, style: Style): stri
   const here = clients.length === 1 ? "1 client" : `${clients.length} clients`;
   if (address !== undefined) lines.push(paint("dim", cut(`  ${address}: ${here}${missing}`, style.columns - 1), style));
   return lines;
+}
+
+/** `███░░`, as much of it full as is done. */
+export function bar(done: number, length: number): string {
+  const full = Math.round(Math.min(1, Math.max(0, done)) * length);
+  return "█".repeat(full) + "░".repeat(length - full);
 }
 
 /** `97.53 %`. */

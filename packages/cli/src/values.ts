@@ -41,6 +41,24 @@ export function rate(option: string, limit = Infinity): Read<number> {
   };
 }
 
+/** A number above 0. */
+export function positive(option: string): Read<number> {
+  return (text) => {
+    const value = decimal(text);
+    if (value > 0 && value < Infinity) return value;
+    throw invalid(option, "a number above 0", text);
+  };
+}
+
+/** Names with commas between them, at least one. */
+export function list(option: string): Read<readonly string[]> {
+  return (text) => {
+    const names = text.split(",").map((name) => name.trim());
+    if (names.every((name) => name !== "")) return names;
+    throw invalid(option, "names with commas between them", text);
+  };
+}
+
 /** Longer timers would fire at once. */
 const longestSeconds = Math.floor((2 ** 31 - 1) / 1000);
 

@@ -2,6 +2,7 @@
 import type { ServerEvent } from "@perennial-fl/server";
 import { jsonLine } from "./json-lines.js";
 import type { CommandEvent } from "./json-lines.js";
+import { live } from "./live.js";
 import { advance, noProgress } from "./server-progress.js";
 import { serverLine, serverNotice } from "./server-lines.js";
 import { header, liveLines, paint, rowLine } from "./table.js";
@@ -9,6 +10,8 @@ import type { Style } from "./table.js";
 
 export interface View<Event extends { readonly type: string }> {
   readonly show: (event: Event | CommandEvent) => void;
+  /** Makes room for a line that somebody else writes: what is redrawn in place is gone until the next event. */
+  readonly clear: () => void;
   /** Leaves the terminal as a person expects to find it. Nothing is shown afterwards. */
   readonly close: () => void;
 }
@@ -24,6 +27,7 @@ export interface Output {
 export function jsonView<Event extends { readonly type: string }>(output: Output, now: () => Date): View<Event> {
   return {
     show: (event) => output.write(`${jsonLine(event, now())}\n`),
+    clear: () => undefined,
     close: () => undefined,
   };
 }
@@ -38,6 +42,7 @@ export function lineView<Event extends { readonly type: string }>(
       const text = line(event);
       if (text !== undefined) output.write(`${text}\n`);
     },
+    clear: () => undefined,
     close: () => undefined,
   };
 }
@@ -47,15 +52,11 @@ const redrawMs = 200;
 /** A table of rounds; the open one is redrawn in place, everything else scrolls. */
 export function tableView(output: Output, color: boolean, nowMs: () => number): View<ServerEvent> {
   let progress = noProgress;
-  let drawn = 0;
+  const area = live(output);
   let titled = false;
   const style = (): Style => ({ color, columns: output.columns ?? 80 });
-  // Up over what is drawn, then clear to the end of the screen.
-  const erase = (): string => (drawn === 0 ? "" : `\u001b[${drawn}A\u001b[J`);
   const draw = (printed: readonly string[] = []): void => {
-    const live = liveLines(progress, nowMs(), style());
-    output.write(erase() + [...printed, ...live].map((line) => `${line}\n`).join(""));
-    drawn = live.length;
+    area.draw(liveLines(progress, nowMs(), style()), printed);
   };
   const timer = setInterval(draw, redrawMs);
   // The table must not keep a finished process alive.
@@ -75,10 +76,12 @@ export function tableView(output: Output, color: boolean, nowMs: () => number): 
       if (event.type === "round-committed" && row !== undefined) printed.push(rowLine(row, rounds, nowMs(), style()));
       draw(printed);
     },
+    clear() {
+      area.draw([]);
+    },
     close() {
       clearInterval(timer);
-      output.write(erase());
-      drawn = 0;
+      area.draw([]);
     },
   };
 }
