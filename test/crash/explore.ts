@@ -1,5 +1,6 @@
 // Runs a writer once over a recording disk, and asks its reader about every directory that a power loss may leave.
 import { createHash } from "node:crypto";
+import { journalName } from "@perennial-fl/checkpointer";
 import { messageOf } from "@perennial-fl/core";
 import type { Disk } from "@perennial-fl/checkpointer";
 import type { CrashOptions, CrashState } from "./crash-states.js";
@@ -54,8 +55,8 @@ export async function explore(subject: Subject, options: ExploreOptions): Promis
     if (!isNew(state, seen)) continue;
     const when = `power lost after change ${state.after}, when ${state.acknowledged} of ${state.offered} steps were durable`;
     const first = await recovered(state, when);
-    // Unpublished files are swept whatever they hold: one recovery for all of their contents is cut short.
-    const published = new Map([...state.image].filter(([name]) => !name.startsWith(".tmp-")));
+    // Files that nothing refers to are removed whatever they hold: one recovery for all of their contents is cut short.
+    const published = new Map([...state.image].filter(([name]) => isReferredTo(name, state.image)));
     if (!options.again || first === undefined || !isNew({ ...state, image: published }, cut)) continue;
     for (const second of crashStates(first, { ...options, limit: 4 })) {
       const promised = {
@@ -68,6 +69,12 @@ export async function explore(subject: Subject, options: ExploreOptions): Promis
     }
   }
   return { states, distinct: seen.size - again, again, violations };
+}
+
+/** A temporary file never is, and a slot only if the journal names it. */
+function isReferredTo(name: string, image: Image): boolean {
+  if (name.startsWith("slot-")) return Buffer.from(image.get(journalName) ?? []).includes(name);
+  return !name.startsWith(".tmp-");
 }
 
 /** Whether no state with the same contents and promises was looked at before. */

@@ -58,7 +58,7 @@ async function survives(workload: Workload, failing: number, fault: Fault, lasti
 
   // Another process, on a disk that works, before anything is mended.
   const elsewhere = memoryDisk(memory.image());
-  const other = await workload.open(storageOn(elsewhere));
+  const other = await workload.open(storageOn(elsewhere, workload));
   check(other.found, worker);
   await other.take(other.found + 1);
   await other.close();
@@ -71,7 +71,7 @@ async function survives(workload: Workload, failing: number, fault: Fault, lasti
   const lock = await storageOn(memory).lock();
   await lock.release();
   expect([...memory.image().keys()].filter((name) => name.startsWith(".tmp-"))).to.deep.equal([]);
-  const last = await workload.open(storageOn(memory));
+  const last = await workload.open(storageOn(memory, workload));
   expect(last.found, `${what}: found at the end`).to.equal(workload.steps);
   await last.close();
   return over;
@@ -85,7 +85,7 @@ async function work(
 ): Promise<void> {
   for (let failures = 0; worker.acknowledged < workload.steps && failures < 3;) {
     try {
-      worker.session ??= await workload.open(storageOn(disk));
+      worker.session ??= await workload.open(storageOn(disk, workload));
       const step = worker.acknowledged + 1;
       worker.offered = step;
       await worker.session.take(step);

@@ -8,7 +8,7 @@ export function subjectOf(workload: Workload): Subject {
   return {
     name: workload.name,
     async write(disk, mark) {
-      const session = await workload.open(storageOn(disk));
+      const session = await workload.open(storageOn(disk, workload));
       for (let step = 1; step <= workload.steps; step++) {
         mark({ type: "offered", step });
         await session.take(step);
@@ -32,7 +32,7 @@ export function check(found: number, { offered, acknowledged }: { offered: numbe
 
 /** One life of a process: takes the lock (which sweeps), recovers, and takes the next step. Gives what it had found. */
 async function next(workload: Workload, disk: MemoryDisk): Promise<number> {
-  const storage = storageOn(disk);
+  const storage = storageOn(disk, workload);
   const lock = await storage.lock();
   try {
     const session = await workload.open(storage);

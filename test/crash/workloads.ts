@@ -6,7 +6,7 @@ import {
   directoryStorage,
   openRoundJournal,
 } from "@perennial-fl/checkpointer";
-import type { Disk, JournalEntry, RoundJournal, Storage } from "@perennial-fl/checkpointer";
+import type { DirectoryStorageOptions, Disk, JournalEntry, RoundJournal, Storage } from "@perennial-fl/checkpointer";
 import { float32, isFederationError, pour } from "@perennial-fl/core";
 import type { SavedState, StoredResult, Tensor } from "@perennial-fl/core";
 import type { OnnxModule } from "@perennial-fl/module";
@@ -25,6 +25,8 @@ export interface Session {
 export interface Workload {
   readonly name: string;
   readonly steps: number;
+  /** Where results rest; in new files unless it says otherwise. */
+  readonly blobs?: DirectoryStorageOptions["blobs"];
   /** Recovers. Throws when what it finds is not whole. */
   open(storage: Storage): Promise<Session>;
 }
@@ -184,8 +186,15 @@ async function missingAsNothing<T>(loading: Promise<T>): Promise<T | undefined> 
   }
 }
 
-export const workloads: readonly Workload[] = [savingStates, keepingModules, journalling, wholeRounds];
+/** The second round is written over the first one's results. */
+export const recyclingRounds: Workload = {
+  ...wholeRounds,
+  name: "two whole rounds in recycled slots",
+  blobs: "recycled-slots",
+};
 
-export function storageOn(disk: Disk): Storage {
-  return directoryStorage(directory, { disk });
+export const workloads: readonly Workload[] = [savingStates, keepingModules, journalling, wholeRounds, recyclingRounds];
+
+export function storageOn(disk: Disk, { blobs }: Pick<Workload, "blobs"> = {}): Storage {
+  return directoryStorage(directory, { disk, ...(blobs && { blobs }) });
 }

@@ -70,8 +70,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "an answer counts before it is durable",
     file: "packages/server/dist/src/runner.js",
-    before: 'return journalled({ ...command, type: "accepted" });',
-    after: 'return { ...command, type: "accepted" };',
+    before: "await world.journal.append(await Promise.all(facts.map((fact) => toEntry(fact, world.journal))));",
+    after: "",
     suite: resume,
   },
   {
@@ -119,9 +119,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a result is announced a moment before it is durable",
     file: "packages/server/dist/src/runner.js",
-    before: 'return journalled({ ...command, type: "accepted" });',
+    before: "await world.journal.append(await Promise.all(facts.map((fact) => toEntry(fact, world.journal))));",
     after:
-      'setTimeout(() => void journalled({ ...command, type: "accepted" }), 30); return { ...command, type: "accepted" };',
+      "setTimeout(async () => world.journal.append(await Promise.all(facts.map((fact) => toEntry(fact, world.journal)))), 30);",
     suite: kill,
   },
   {
@@ -376,5 +376,19 @@ export const mutants: readonly Mutant[] = [
     before: "attempt: 1 })",
     after: "attempt: 2 })",
     suite: "test/dist/golden/*.test.js",
+  },
+  {
+    name: "a slot is written over while the round that uses it is open",
+    file: `${checkpointer}/recycled-slots.js`,
+    before: 'slots.set(name, "full");',
+    after: "recycleOne(name);",
+    suite: "packages/checkpointer/dist/test/recycled-slots.test.js",
+  },
+  {
+    name: "a slot with another digest than its record names is taken",
+    file: `${checkpointer}/journal.js`,
+    before: "if (sha256 !== reference.sha256)",
+    after: "if (sha256 === undefined)",
+    suite: "packages/checkpointer/dist/test/recycled-slots.test.js",
   },
 ];

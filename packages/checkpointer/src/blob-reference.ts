@@ -50,7 +50,7 @@ export function parseBlobReference(value: Saved): BlobReference {
 /** The result that a reference leads to; each tensor is read from the blob when it is asked for. */
 export function resultOf(reference: BlobReference, reader: BlobReader | undefined, location: string): StoredResult {
   const { name, byteLength: length } = reference;
-  if (reader?.byteLength !== length) {
+  if (reader === undefined || reader.byteLength < length) {
     const found = reader === undefined ? "is missing" : `has ${reader.byteLength} of ${length} bytes`;
     throw new FederationError("checkpoint/corrupt", `the result ${name} in ${location} ${found}`);
   }

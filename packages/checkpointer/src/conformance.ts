@@ -3,7 +3,7 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import type { ErrorCode } from "@perennial-fl/core";
 import { isFederationError } from "@perennial-fl/core";
-import type { Storage } from "./storage.js";
+import type { BlobIdentity, Storage } from "./storage.js";
 
 /** A storage under test, and how it looks to the next process. */
 export interface StorageUnderTest {
@@ -152,19 +152,23 @@ function describeLog(made: () => StorageUnderTest): void {
 }
 
 function describeBlobs(made: () => StorageUnderTest): void {
-  const write = async (...chunks: string[]): Promise<string> => {
+  const store = async (...chunks: string[]): Promise<BlobIdentity> => {
     const writer = made().storage.createBlob();
     for (const chunk of chunks) await writer.write(bytes(chunk));
-    return (await writer.close()).name;
+    return writer.close();
   };
+  const write = async (...chunks: string[]): Promise<string> => (await store(...chunks)).name;
 
   it("gives back any part of a blob, at once", async () => {
-    const name = await write("federated ", "learning");
+    const { name, sha256, byteLength } = await store("federated ", "learning");
     const reader = await made().reopen().openBlob(name);
     ok(reader);
     strictEqual(text(reader.read(4, 10)), "rated lear");
-    strictEqual(reader.byteLength, 18);
-    ok(name.startsWith(await reader.sha256()));
+    const target = new Uint8Array(8).fill(46);
+    reader.readInto(10, target.subarray(1, 7));
+    strictEqual(text(target), ".learni.");
+    deepStrictEqual([byteLength, reader.byteLength], [18, 18]);
+    strictEqual(await reader.sha256(18), sha256);
   });
 
   it("says when a blob ends before the part asked for", async () => {
@@ -178,17 +182,30 @@ function describeBlobs(made: () => StorageUnderTest): void {
     ok(isFederationError(thrown, "checkpoint/corrupt"), String(thrown));
   });
 
-  it("has one blob for equal bytes, and none before it is closed or after it was aborted", async () => {
+  it("has no blob before it is closed, nor after it was aborted or removed", async () => {
     const aborted = made().storage.createBlob();
     await aborted.write(bytes("never"));
     deepStrictEqual(await made().storage.blobs(), []);
     await aborted.abort();
-    const names = new Set([await write("twice"), await write("tw", "ice")]);
-    strictEqual(names.size, 1);
-    deepStrictEqual(await made().storage.blobs(), [...names]);
-    await made().storage.removeBlobs([...names]);
-    await made().storage.removeBlobs([...names]);
+    const name = await write("once");
+    deepStrictEqual(await made().storage.blobs(), [name]);
+    await made().storage.removeBlobs([name]);
+    await made().storage.removeBlobs([name]);
+    deepStrictEqual(await made().storage.blobs(), []);
+    await made().storage.removeSpares();
     deepStrictEqual(await made().reopen().blobs(), []);
+  });
+
+  it("keeps what a blob holds while others are removed and written", async () => {
+    const kept = await store("the first one");
+    await made().storage.removeBlobs([await write("the second, which goes")]);
+    const third = await store("the third");
+    const aborted = made().storage.createBlob();
+    await aborted.write(bytes("the fourth, which never was"));
+    await aborted.abort();
+    for (const { name, sha256, byteLength } of [kept, third]) {
+      strictEqual(await (await made().reopen().openBlob(name))?.sha256(byteLength), sha256);
+    }
   });
 
   it("has blobs of no bytes", async () => {

@@ -1,23 +1,32 @@
 // Storage in one directory of a disk.
-import { createHash } from "node:crypto";
 import { realpathSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { FederationError } from "@perennial-fl/core";
+import { newFileBlob, openDirectoryBlob } from "./directory-blobs.js";
 import { openDirectoryLog } from "./directory-log.js";
 import type { Disk } from "./disk.js";
 import { nodeDisk, systemCode } from "./disk.js";
 import { directoryError, ioError, step } from "./io-error.js";
 import { lockDirectory } from "./lock.js";
-import { blobName, checkName, corruptName, isBlobName, previousName, temporaryPrefix } from "./names.js";
-import { digestFile, readWhole } from "./read-file.js";
-import type { TemporaryFile } from "./replace-file.js";
-import { createTemporary, replaceFile, sweepTemporaries } from "./replace-file.js";
-import type { BlobReader, BlobWriter, Generation, Storage } from "./storage.js";
+import { checkName, corruptName, isBlobName, previousName, temporaryPrefix } from "./names.js";
+import { readWhole } from "./read-file.js";
+import { recycledSlots } from "./recycled-slots.js";
+import { replaceFile, sweepTemporaries } from "./replace-file.js";
+import type { Generation, Storage } from "./storage.js";
+
+export interface DirectoryStorageOptions {
+  readonly disk?: Disk;
+  /**
+   * Where blobs rest: each in a `new-file`, or in `recycled-slots`, files that are written over once their blob is
+   * removed. Slots are faster and take the place of the most blobs that there ever were. Default `new-file`.
+   */
+  readonly blobs?: "new-file" | "recycled-slots";
+}
 
 /** Storage in `directory`, which must exist; that is checked at the first call. */
-export function directoryStorage(directory: string, options: { readonly disk?: Disk } = {}): Storage {
-  const { disk = nodeDisk } = options;
+export function directoryStorage(directory: string, options: DirectoryStorageOptions = {}): Storage {
+  const { disk = nodeDisk, blobs = "new-file" } = options;
   const location = canonical(directory);
+  const slots = blobs === "recycled-slots" ? recycledSlots(disk, location) : undefined;
 
   const look = async (): Promise<string> => {
     try {
@@ -103,10 +112,15 @@ export function directoryStorage(directory: string, options: { readonly disk?: D
         await look();
         return openDirectoryLog(disk, location, checkName(name));
       }),
-    createBlob: () => blobWriter(disk, location),
+    createBlob: () => slots?.createBlob() ?? newFileBlob(disk, location),
     openBlob: (name) => openDirectoryBlob(disk, location, name),
-    blobs: async () => (await names()).filter(isBlobName),
-    removeBlobs: (found) => asynchronously(() => unlinkAll(found.filter(isBlobName))),
+    blobs: async () => (await names()).filter((name) => isBlobName(name) && slots?.isEmpty(name) !== true),
+    removeBlobs: (found) =>
+      asynchronously(() => {
+        const removed = found.filter(isBlobName);
+        return unlinkAll(slots?.recycle(removed) ?? removed);
+      }),
+    removeSpares: () => asynchronously(() => unlinkAll(slots?.takeSpares() ?? [])),
   };
 }
 
@@ -123,72 +137,4 @@ function canonical(directory: string): string {
 /** A name that is refused rejects the promise like any other failure, and does not throw before there is one. */
 async function asynchronously<T>(run: () => Promise<T>): Promise<T> {
   return run();
-}
-
-function blobWriter(disk: Disk, directory: string): BlobWriter {
-  const hash = createHash("sha256");
-  let byteLength = 0;
-  let temporary: TemporaryFile | undefined;
-  let ended = false;
-  const file = async (): Promise<TemporaryFile> => {
-    if (ended) throw ioError("writing a blob in", directory, new Error("the blob is closed"));
-    return (temporary ??= await createTemporary(disk, directory, "blob"));
-  };
-  return {
-    async write(chunk) {
-      const target = await file();
-      hash.update(chunk);
-      await target.write(chunk);
-      byteLength += chunk.byteLength;
-    },
-    async close() {
-      const target = await file();
-      ended = true;
-      const sha256 = hash.digest("hex");
-      await target.publish(blobName(sha256));
-      temporary = undefined;
-      return { name: blobName(sha256), sha256, byteLength };
-    },
-    async abort() {
-      ended = true;
-      const target = temporary;
-      temporary = undefined;
-      await target?.discard();
-    },
-  };
-}
-
-async function openDirectoryBlob(disk: Disk, directory: string, name: string): Promise<BlobReader | undefined> {
-  if (!isBlobName(name)) return undefined;
-  const path = join(directory, name);
-  const entry = await step("looking at", path, () => disk.stat(path));
-  if (entry?.kind !== "file") return undefined;
-  return {
-    byteLength: entry.byteLength,
-    // Opened for each read: a result has no moment at which it is closed, so it must not hold a descriptor.
-    read(position, byteLength) {
-      const bytes = new Uint8Array(byteLength);
-      let done = 0;
-      try {
-        while (done < byteLength) {
-          const count = disk.readSync(path, bytes.subarray(done), position + done);
-          if (count === 0) break;
-          done += count;
-        }
-      } catch (error) {
-        throw ioError("reading", path, error);
-      }
-      if (done < byteLength) throw shortBlob(path, position + byteLength, position + done);
-      return bytes;
-    },
-    async sha256() {
-      const digest = await digestFile(disk, path);
-      if (digest === undefined) throw new FederationError("checkpoint/missing", `the blob ${path} is gone`);
-      return digest;
-    },
-  };
-}
-
-export function shortBlob(name: string, wanted: number, found: number): FederationError {
-  return new FederationError("checkpoint/corrupt", `the blob ${name} ends at byte ${found}, not ${wanted}`);
 }

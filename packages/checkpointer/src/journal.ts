@@ -118,7 +118,7 @@ function journalOver(storage: Storage, log: StorageLog, entries: JournalEntry[],
       const reference = parseBlobReference(saved);
       const reader = await storage.openBlob(reference.name);
       const result = resultOf(reference, reader, storage.location);
-      const sha256 = await reader?.sha256();
+      const sha256 = await reader?.sha256(reference.byteLength);
       if (sha256 !== reference.sha256) {
         throw new FederationError(
           "checkpoint/corrupt",
@@ -142,6 +142,7 @@ function journalOver(storage: Storage, log: StorageLog, entries: JournalEntry[],
         await Promise.all([...open].map((writer) => writer.abort()));
         open.clear();
         await log.close();
+        await storage.removeSpares();
       }),
   };
 }

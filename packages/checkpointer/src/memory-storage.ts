@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { FederationError } from "@perennial-fl/core";
 import { sameBytes } from "./directory-log.js";
-import { shortBlob } from "./directory-storage.js";
+import { shortBlob } from "./directory-blobs.js";
 import { joined } from "./joined.js";
 import { blobName, checkName, corruptName, isBlobName, previousName } from "./names.js";
 import type { BlobReader, BlobWriter, Generation, Storage, StorageLog } from "./storage.js";
@@ -66,6 +66,7 @@ export function memoryStorage(): Storage {
     removeBlobs: promised((names) => {
       for (const name of names) if (isBlobName(name)) blobs.delete(name);
     }),
+    removeSpares: () => Promise.resolve(),
   };
 }
 
@@ -136,12 +137,16 @@ function memoryBlob(blobs: Map<string, Uint8Array>): BlobWriter {
 }
 
 function blobReader(name: string, bytes: Uint8Array): BlobReader {
+  const part = (position: number, byteLength: number): Uint8Array => {
+    if (position + byteLength > bytes.byteLength) throw shortBlob(name, position + byteLength, bytes.byteLength);
+    return bytes.subarray(position, position + byteLength);
+  };
   return {
     byteLength: bytes.byteLength,
-    read(position, byteLength) {
-      if (position + byteLength > bytes.byteLength) throw shortBlob(name, position + byteLength, bytes.byteLength);
-      return bytes.slice(position, position + byteLength);
+    read: (position, byteLength) => part(position, byteLength).slice(),
+    readInto: (position, target) => {
+      target.set(part(position, target.byteLength));
     },
-    sha256: () => Promise.resolve(createHash("sha256").update(bytes).digest("hex")),
+    sha256: (byteLength) => Promise.resolve(createHash("sha256").update(bytes.subarray(0, byteLength)).digest("hex")),
   };
 }

@@ -2,7 +2,7 @@
 import { FederationError } from "@perennial-fl/core";
 
 const allowed = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
-const reserved = /\.previous$|\.corrupt-\d+$|^[0-9a-f]{64}\.blob$/;
+const reserved = /\.previous$|\.corrupt-\d+$|\.blob$/;
 const windowsDevice = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 
 export const temporaryPrefix = ".tmp-";
@@ -34,6 +34,11 @@ export function blobName(sha256: string): string {
   return `${sha256}.blob`;
 }
 
+/** The name of a file that blobs take turns in. */
+export function slotName(random: string): string {
+  return `slot-${random}.blob`;
+}
+
 export function isBlobName(name: string): boolean {
-  return /^[0-9a-f]{64}\.blob$/.test(name);
+  return /^(?:[0-9a-f]{64}|slot-[0-9a-f]{32})\.blob$/.test(name);
 }

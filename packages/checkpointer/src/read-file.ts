@@ -14,16 +14,17 @@ export async function readWhole(disk: Disk, path: string): Promise<Uint8Array | 
   });
 }
 
-/** The SHA-256 of the file at `path`, read in pieces. */
-export async function digestFile(disk: Disk, path: string): Promise<string | undefined> {
+/** The SHA-256 of the first `byteLength` bytes of the file at `path`, or of all that it has of them, read in pieces. */
+export async function digestFile(disk: Disk, path: string, byteLength: number): Promise<string | undefined> {
   return withFile(disk, path, async (file) => {
     const hash = createHash("sha256");
-    const piece = new Uint8Array(1 << 20);
+    const buffer = new Uint8Array(1 << 20);
     for (let position = 0; ;) {
+      const piece = buffer.subarray(0, byteLength - position);
       const count = await readFully(file, piece, position);
       hash.update(piece.subarray(0, count));
       position += count;
-      if (count < piece.byteLength) return hash.digest("hex");
+      if (position === byteLength || count < piece.byteLength) return hash.digest("hex");
     }
   });
 }

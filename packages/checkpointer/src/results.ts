@@ -25,7 +25,7 @@ export async function problemOf(reference: BlobReference, storage: Storage): Pro
     const reader = await storage.openBlob(name);
     if (reader === undefined) return `the result ${name} is missing`;
     if (reader.byteLength < byteLength) return `the result ${name} has ${reader.byteLength} of ${byteLength} bytes`;
-    const found = await reader.sha256();
+    const found = await reader.sha256(byteLength);
     return found === sha256 ? undefined : `the result ${name} is damaged: its SHA-256 is ${found}`;
   } catch (error) {
     if (!isFederationError(error)) throw error;

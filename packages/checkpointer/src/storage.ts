@@ -6,7 +6,10 @@ export type Generation = "current" | "previous";
 /** What a file is to hold: bytes, or pieces that follow one another. They must not change until they are written. */
 export type Contents = Uint8Array | readonly Uint8Array[];
 
-/** What identifies an immutable blob. The name is derived from the digest, so equal bytes are one blob. */
+/**
+ * What identifies a blob. It does not change until it is removed; a name may then be another blob's, so that only name
+ * and digest together say which one is meant.
+ */
 export interface BlobIdentity {
   readonly name: string;
   /** 64 hexadecimal digits. */
@@ -24,11 +27,14 @@ export interface BlobWriter {
 }
 
 export interface BlobReader {
+  /** How many bytes can be read: those of the blob, and perhaps others after them. */
   readonly byteLength: number;
   /** `byteLength` bytes from `position`, in memory of their own. Throws `checkpoint/corrupt` if the blob ends before. */
   read(position: number, byteLength: number): Uint8Array;
-  /** The digest of all bytes as they are now. */
-  sha256(): Promise<string>;
+  /** Fills `target` with the bytes from `position`. Throws as `read`. */
+  readInto(position: number, target: Uint8Array): void;
+  /** The digest of the first `byteLength` bytes as they are now. */
+  sha256(byteLength: number): Promise<string>;
 }
 
 /** An append-only sequence of records. Appends may be called concurrently; they happen in the order of the calls. */
@@ -88,5 +94,8 @@ export interface Storage {
   openBlob(name: string): Promise<BlobReader | undefined>;
   /** The names of all blobs. */
   blobs(): Promise<readonly string[]>;
+  /** What the blobs held may be written over from now on, also where they are still being read. */
   removeBlobs(names: readonly string[]): Promise<void>;
+  /** Gives back the space that is kept for later blobs. */
+  removeSpares(): Promise<void>;
 }

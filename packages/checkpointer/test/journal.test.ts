@@ -26,6 +26,7 @@ async function accept(journal: RoundJournal, client: string, value: number): Pro
 const everywhere: readonly [string, () => Storage][] = [
   ["memory", memoryStorage],
   ["a directory", () => directoryStorage(temporaryDirectory())],
+  ["a directory with recycled slots", () => directoryStorage(temporaryDirectory(), { blobs: "recycled-slots" })],
 ];
 
 for (const [where, make] of everywhere) {
@@ -50,14 +51,6 @@ for (const [where, make] of everywhere) {
       expect(result.tensors).to.deep.equal([{ dtype: "float32", shape: [2], firstNonFinite: 0 }]);
       expect(result.read(0).data[1]).to.equal(1);
       expect(await journal.reference(result)).to.deep.equal(reference);
-    });
-
-    it("keeps one blob for two copies of a reply", async () => {
-      const storage = make();
-      const journal = await openRoundJournal(storage);
-      await accept(journal, "a", 5);
-      await pour(parameters(5), journal.openSink("a", undefined));
-      expect(await storage.blobs()).to.have.lengthOf(1);
     });
 
     it("removes results that no entry names when it is opened", async () => {
@@ -143,6 +136,14 @@ for (const [where, make] of everywhere) {
 }
 
 describe("the round journal's files", () => {
+  it("are one for two copies of a reply", async () => {
+    const storage = directoryStorage(temporaryDirectory());
+    const journal = await openRoundJournal(storage);
+    await accept(journal, "a", 5);
+    await pour(parameters(5), journal.openSink("a", undefined));
+    expect(await storage.blobs()).to.have.lengthOf(1);
+  });
+
   it("leave nothing behind when the round is cleared", async () => {
     const directory = temporaryDirectory();
     const journal = await openRoundJournal(directoryStorage(directory));

@@ -24,6 +24,14 @@ describeStorage("a directory", () => {
   return Promise.resolve({ storage: directoryStorage(directory), reopen: () => directoryStorage(directory) });
 });
 
+describeStorage("a directory with recycled slots", () => {
+  const directory = temporaryDirectory();
+  return Promise.resolve({
+    storage: directoryStorage(directory, { blobs: "recycled-slots" }),
+    reopen: () => directoryStorage(directory, { blobs: "recycled-slots" }),
+  });
+});
+
 describe("a directory's storage", () => {
   it("syncs the contents before their name, and the name before it reports success", async () => {
     const directory = temporaryDirectory();

@@ -34,6 +34,11 @@ export interface Fleet {
   /** The one stream of events; ends when the fleet is closed, and throws `storage/...` when updates can no longer be stored. */
   events(): AsyncIterable<FleetEvent>;
   /**
+   * The next event, if it is here already and is a reply: for whoever makes several of them durable at once. A fleet
+   * without it gives every event through `events`.
+   */
+  takeReply?(): Extract<FleetEvent, { type: "replied" }> | undefined;
+  /**
    * Sends an instruction to a connected client; one at a time per client, so only after its last answer. Sending to a
    * client that has left does nothing: its `left` event is on the way. The same `parameters` array sent to many
    * clients is encoded once, so it must not change.

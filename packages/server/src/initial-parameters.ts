@@ -53,6 +53,7 @@ function parametersIn(reply: Reply<StoredResult>): Parameters | string {
   return bad < 0 ? update.tensors.map((_, index) => update.read(index)) : `its tensor ${bad} is not finite`;
 }
 
+/** Without `takeReply`: what happened before comes first. */
 function withEvents(fleet: Fleet, events: Fleet["events"]): Fleet {
   return {
     events,

@@ -1,14 +1,23 @@
 // Carries out the engine's commands, one after another, and reports what became of each.
 // The order is the promise: a fact exists only once it is durable, and nothing is sent before the facts it rests on.
 import { FederationError, assert, describeTensor, firstNonFinite, messageOf } from "@perennial-fl/core";
-import type { Fleet, Parameters } from "@perennial-fl/core";
+import type { Fleet, FleetEvent, Parameters } from "@perennial-fl/core";
 import { parametersSha256 } from "@perennial-fl/checkpointer";
 import type { RoundJournal, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import type { OnnxModule } from "@perennial-fl/module";
 import { advance } from "@perennial-fl/strategy";
 import { isFinished } from "./engine/progress.js";
-import { step } from "./engine/step.js";
-import type { Command, Durable, EngineEvent, EngineState, Fact, JournalledFact, Measured } from "./engine/types.js";
+import { step, stepFacts } from "./engine/step.js";
+import type {
+  Command,
+  Durable,
+  EngineEvent,
+  EngineState,
+  Fact,
+  JournalledFact,
+  Measured,
+  Step,
+} from "./engine/types.js";
 import { toEntry } from "./journal-facts.js";
 import type { Plan } from "./plan.js";
 import type { ServerEvent } from "./server-event.js";
@@ -29,16 +38,26 @@ export interface World {
   readonly failpoint?: (point: string) => void | Promise<void>;
 }
 
+type Accept = Extract<Command, { type: "accept" }>;
+
+/** Bounds the size of one record, and how long the first of its answers waits. */
+const mostTogether = 256;
+
 /** Runs until the plan is fulfilled (`finished`), or stopped, or the fleet closes. Rejects if the disk fails. */
 export async function runEngine(plan: Plan, initial: EngineState, world: World): Promise<"finished" | "stopped"> {
   let state = initial;
 
   /** One event and all that follows from it, before the next is looked at. Resolves with whether the session is over. */
-  const take = async (event: EngineEvent): Promise<boolean> => {
-    const { state: next, commands } = step(plan, state, event);
-    state = next;
+  const take = (event: EngineEvent): Promise<boolean> => follow(step(plan, state, event));
+
+  const follow = async (next: Step): Promise<boolean> => {
+    state = next.state;
     let over = false;
-    for (const command of commands) {
+    for (const command of next.commands) {
+      if (command.type === "accept") {
+        over = (await acceptAll([command])) || over;
+        continue;
+      }
       await world.failpoint?.(`before ${command.type}`);
       const fact = await carryOut(command);
       await world.failpoint?.(`after ${command.type}`);
@@ -48,12 +67,39 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
     return over;
   };
 
-  const carryOut = async (command: Command): Promise<Fact | undefined> => {
+  /**
+   * An event, and with an answer that is accepted those that are here already: one record, and so one sync, makes all of
+   * them durable. Anything else that comes, and a second answer of one client, waits until they are facts.
+   */
+  const takeTogether = async (first: FleetEvent): Promise<boolean> => {
+    const together: Accept[] = [];
+    for (let event: FleetEvent | undefined = first; event !== undefined; event = world.fleet.takeReply?.()) {
+      const next = step(plan, state, event);
+      const [command] = next.commands;
+      if (command?.type !== "accept" || together.some(({ client }) => client === command.client)) {
+        const over = await acceptAll(together);
+        return (await take(event)) || over;
+      }
+      state = next.state;
+      together.push(command);
+      if (together.length === mostTogether) break;
+    }
+    return acceptAll(together);
+  };
+
+  const acceptAll = async (commands: readonly Accept[]): Promise<boolean> => {
+    if (commands.length === 0) return false;
+    const facts = commands.map((command) => ({ ...command, type: "accepted" as const }));
+    await world.failpoint?.("before accept");
+    await world.journal.append(await Promise.all(facts.map((fact) => toEntry(fact, world.journal))));
+    await world.failpoint?.("after accept");
+    return follow(stepFacts(plan, state, facts));
+  };
+
+  const carryOut = async (command: Exclude<Command, Accept>): Promise<Fact | undefined> => {
     switch (command.type) {
       case "open":
         return journalled({ ...command, type: "opened" });
-      case "accept":
-        return journalled({ ...command, type: "accepted" });
       case "drop":
         return journalled({ ...command, type: "dropped" });
       case "aggregate": {
@@ -113,7 +159,7 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
 
   if (!(await take({ type: "started" }))) {
     for await (const event of world.fleet.events()) {
-      if (await take(event)) break;
+      if (await takeTogether(event)) break;
     }
   }
   return isFinished(plan, state) ? "finished" : "stopped";

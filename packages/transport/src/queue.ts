@@ -23,6 +23,12 @@ export class Queue<T> implements AsyncIterable<T> {
     return { next: () => this.#next() };
   }
 
+  /** The next item, if it is here already and `wanted`. */
+  takeIf(wanted: (item: T) => boolean): T | undefined {
+    const [item] = this.#items;
+    return item !== undefined && wanted(item) ? this.#items.shift() : undefined;
+  }
+
   #next(): Promise<IteratorResult<T, undefined>> {
     if (this.#items.length > 0) return Promise.resolve({ done: false, value: this.#items.shift() as T });
     if (this.#ended) return Promise.resolve({ done: true, value: undefined });

@@ -7,6 +7,8 @@ import type { Link } from "./seat.js";
 import { Timers } from "./timers.js";
 import type { Clock } from "./timers.js";
 
+type Reply = Extract<FleetEvent, { type: "replied" }>;
+
 /** An event on its way to the one who iterates. */
 interface Posted {
   readonly event: FleetEvent;
@@ -68,6 +70,12 @@ export class Roster implements Fleet {
       if (deliver?.() !== "outdated") yield event;
     }
     if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  takeReply(): Reply | undefined {
+    // Nothing is called at a reply's delivery, so that it may come before the one before it has been looked at.
+    const posted = this.#posted.takeIf(({ event }) => event.type === "replied");
+    return posted?.event as Reply | undefined;
   }
 
   send(client: ClientId, instruction: Instruction): void {

@@ -6,7 +6,7 @@ import { apply } from "./apply.js";
 import { decide } from "./decide.js";
 import { whySkipped } from "./closing.js";
 import { available, clientsTimer, deadlineTimer, outstanding, sameQuestion } from "./progress.js";
-import type { Command, Durable, EngineEvent, EngineState, PhaseProgress, Step } from "./types.js";
+import type { Command, Durable, EngineEvent, EngineState, Fact, PhaseProgress, Step } from "./types.js";
 import { objection } from "./validate.js";
 
 /** A server that knows only what is durable. Everyone on the roster is away and expected back. */
@@ -32,6 +32,18 @@ export function step(plan: Plan, before: EngineState, event: EngineEvent): Step 
   // What this event makes durable changes what is known, so nothing else is decided until its fact arrives.
   if (judged.some(({ type }) => type === "accept" || type === "drop" || type === "giveUp"))
     return { state, commands: judged };
+  const decided = decide(plan, state);
+  return { state: decided.state, commands: [...judged, ...decided.commands] };
+}
+
+/** Facts that became durable together: all of them are known before anything is decided. */
+export function stepFacts(plan: Plan, before: EngineState, facts: readonly Fact[]): Step {
+  let state = before;
+  const judged: Command[] = [];
+  for (const fact of facts) {
+    judged.push(...judge(plan, state, fact));
+    state = apply(state, fact);
+  }
   const decided = decide(plan, state);
   return { state: decided.state, commands: [...judged, ...decided.commands] };
 }

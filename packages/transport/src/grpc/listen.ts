@@ -32,6 +32,7 @@ export async function listen(options: ListenOptions): Promise<ListeningFleet> {
   return {
     address: address.startsWith("unix:") ? address : `${address.slice(0, address.lastIndexOf(":"))}:${port}`,
     events: () => roster.events(),
+    takeReply: () => roster.takeReply(),
     send: (client, instruction) => {
       roster.send(client, instruction);
     },

@@ -51,6 +51,7 @@ export async function listenStreaming(options: ListenStreamingOptions): Promise<
   return {
     address: bound,
     events: () => roster.events(),
+    takeReply: () => roster.takeReply(),
     send: (client, instruction) => {
       roster.send(client, instruction);
     },
