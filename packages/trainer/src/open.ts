@@ -7,6 +7,7 @@ import type { ExampleShape } from "./dataset.js";
 import type { Graphs } from "./graphs.js";
 import type { EvaluationGraph, TrainingGraph } from "./protocol.js";
 import { requireSilence } from "./runtime.js";
+import type { RuntimeChoice } from "./runtime.js";
 import { startTrainer } from "./start.js";
 import type { Trainer } from "./trainer.js";
 
@@ -25,6 +26,13 @@ export interface TrainerOptions {
   /** By onnxruntime's name (default `cpu`). */
   readonly executionProvider?: string;
   /**
+   * What runs the graphs: onnxruntime-node (`native`), onnxruntime-web (`web`: WebAssembly, needs no native code, several
+   * times slower), or the first and where it cannot be loaded the second, with a warning (`auto`, the default).
+   */
+  readonly runtime?: RuntimeChoice;
+  /** Is told when training runs otherwise than asked for (default: `process.emitWarning`). */
+  readonly onWarning?: (message: string) => void;
+  /**
    * Which faster forms of the train step may take its place where they fit: all (`auto`, the default), none, or those
    * named. They give the plain step's results up to rounding, and each repeats its own to the byte.
    */
@@ -33,19 +41,16 @@ export interface TrainerOptions {
 
 /**
  * Opens a trainer, which has a worker thread until it is closed. Throws `model/unsupported`, naming operator and node,
- * for a module that cannot be trained, `trainer/unavailable`, with the remedy, if onnxruntime-node cannot be loaded,
+ * for a module that cannot be trained, `trainer/unavailable`, with the remedy, if the runtime cannot be loaded,
  * and `argument/invalid`.
  */
 export async function openTrainer(options: TrainerOptions): Promise<Trainer> {
-  const { threads = 1, executionProvider = "cpu", lowering = "auto" } = options;
+  const { threads = 1, executionProvider = "cpu", lowering = "auto", runtime = "auto", onWarning } = options;
   requireWhole("threads", threads, 1);
   const lowerings = requireLowerings(lowering, executionProvider);
-  requireSilence();
-  return startTrainer(graphsOf(options), new URL("./worker.js", import.meta.url), {
-    threads,
-    executionProvider,
-    lowerings,
-  });
+  if (runtime !== "web") requireSilence();
+  const setup = { threads, executionProvider, lowerings, runtime };
+  return startTrainer(graphsOf(options), new URL("./worker.js", import.meta.url), setup, onWarning);
 }
 
 /** Throws `argument/invalid` for one that does not exist. All of them are for the kernels of the processor. */

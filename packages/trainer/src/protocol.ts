@@ -3,6 +3,7 @@ import type { ErrorCode, Tensor } from "@perennial-fl/core";
 import type { LoweringName } from "@perennial-fl/module";
 import type { Examples } from "./dataset.js";
 import type { Lifeline } from "./lifeline.js";
+import type { RuntimeChoice } from "./runtime.js";
 import type { Cursor, Evaluated, Progress, StepProgress, Trained } from "./trainer.js";
 
 /** A value that a graph takes and gives back changed: a parameter, or a part of the optimizer's state. */
@@ -93,6 +94,7 @@ export const control = { stop: 0, pause: 1, epoch: 2, step: 3, length: 4 } as co
 export interface Setup {
   readonly threads: number;
   readonly executionProvider: string;
+  readonly runtime?: RuntimeChoice;
   readonly lowerings: readonly LoweringName[];
 }
 
@@ -108,7 +110,7 @@ export type ToWorker =
   | { readonly type: "close" };
 
 export type FromWorker =
-  | { readonly type: "ready" }
+  | { readonly type: "ready"; readonly warning?: string }
   | { readonly type: "unavailable"; readonly failure: FailureReport }
   | { readonly type: "progressed"; readonly id: number; readonly progress: Progress }
   | { readonly type: "stepped"; readonly id: number; readonly progress: StepProgress }

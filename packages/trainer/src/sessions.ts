@@ -24,13 +24,10 @@ interface Opened {
   readonly layouts: Layouts;
 }
 
-export function openSessions(
-  runtime: Runtime,
-  { threads, executionProvider, lowerings, lifeline }: WorkerData,
-): Sessions {
+export function openSessions(runtime: Runtime, { threads, lowerings, lifeline }: WorkerData): Sessions {
   const sessions = recent<string, Opened>(sessionsKept, ({ session }) => void session.release());
   const options: InferenceSession.SessionOptions = {
-    executionProviders: [executionProvider],
+    executionProviders: [runtime.executionProvider],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: "sequential",
@@ -38,7 +35,8 @@ export function openSessions(
     logSeverityLevel: 4,
   };
 
-  const lower = lowererOf(runtime, lowerings, options);
+  // All lowerings are for the native kernels.
+  const lower = lowererOf(runtime, runtime.type === "native" ? lowerings : [], options);
 
   async function sessionOf(graph: BatchGraph): Promise<Opened> {
     const kept = sessions.get(graph.key);

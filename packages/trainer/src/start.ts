@@ -35,7 +35,12 @@ interface Workshop {
 }
 
 /** Starts `script` as the worker. Throws `trainer/unavailable` if the runtime cannot be loaded there. */
-export async function startTrainer(graphs: Graphs, script: URL, setup: Setup): Promise<Trainer> {
+export async function startTrainer(
+  graphs: Graphs,
+  script: URL,
+  setup: Setup,
+  onWarning: (message: string) => void = warn,
+): Promise<Trainer> {
   let closed = false;
   let datasetsSent = 0;
   let workshop: Promise<Workshop> | undefined;
@@ -44,7 +49,7 @@ export async function startTrainer(graphs: Graphs, script: URL, setup: Setup): P
     const leave = (): void => {
       workshop = undefined;
     };
-    const thread = await startThread(script, setup, leave);
+    const thread = await startThread(script, setup, { onEnd: leave, onWarning });
     const forget = ({ id }: KeptDataset): void => {
       thread.tell({ type: "forget", dataset: id });
     };
@@ -128,6 +133,10 @@ export async function startTrainer(graphs: Graphs, script: URL, setup: Setup): P
 
   await enter("opening", undefined);
   return { train, evaluate, close };
+}
+
+function warn(message: string): void {
+  process.emitWarning(message, "TrainerWarning");
 }
 
 /** A tensor whose buffer is its own: what is sent to the worker is moved there, and the caller's stays whole. */

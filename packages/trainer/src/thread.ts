@@ -54,10 +54,14 @@ interface Call {
 }
 
 /**
- * Starts `script` as a worker and waits until it is ready; `onEnd` is told once when it is no more. Throws what the
+ * Starts `script` as a worker and waits until it is ready, perhaps with a warning; `onEnd` is told once when it is no more. Throws what the
  * worker says it lacks.
  */
-export async function startThread(script: URL, setup: Setup, onEnd: () => void): Promise<Thread> {
+export async function startThread(
+  script: URL,
+  setup: Setup,
+  { onEnd, onWarning }: { readonly onEnd: () => void; readonly onWarning: (message: string) => void },
+): Promise<Thread> {
   // The flags of this process (a loader, an input type) are not for the worker's compiled file.
   const lifeline = newLifeline();
   const workerData: WorkerData = { ...setup, lifeline };
@@ -105,6 +109,7 @@ export async function startThread(script: URL, setup: Setup, onEnd: () => void):
     worker.on("message", (message: FromWorker) => {
       switch (message.type) {
         case "ready":
+          if (message.warning !== undefined) onWarning(message.warning);
           resolve();
           return;
         case "unavailable":

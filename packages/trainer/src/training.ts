@@ -122,13 +122,14 @@ function stepper(task: TrainTask, runtime: Runtime, sessions: Sessions) {
       const fetches: Record<string, OrtTensor | null> = { [graph.loss]: null };
       carried.forEach(({ input, output }, i) => {
         feeds[input] = current[i] as OrtTensor;
-        fetches[output] = next[i] as OrtTensor;
+        fetches[output] = runtime.fillsFetches ? (next[i] as OrtTensor) : null;
       });
       graph.references.forEach((name, i) => {
         feeds[name] = references[i] as OrtTensor;
       });
       const outputs = await sessions.run(graph, feeds, fetches);
-      [current, next] = [next, current];
+      const stepped = runtime.fillsFetches ? next : carried.map(({ output }) => outputs[output] as OrtTensor);
+      [current, next] = [stepped, current];
       return Number((outputs[graph.loss] as OrtTensor).data[0]);
     },
     values(): { parameters: Tensor[]; state: Tensor[] } {

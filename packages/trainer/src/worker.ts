@@ -25,8 +25,9 @@ function say(message: FromWorker, transfer: readonly Tensor[] = []): void {
 }
 
 try {
-  serve(await holding(data.lifeline, () => loadRuntime(data.executionProvider)));
-  say({ type: "ready" });
+  const { runtime, warning } = await holding(data.lifeline, () => loadRuntime(data));
+  serve(runtime);
+  say({ type: "ready", ...(warning === undefined ? {} : { warning }) });
 } catch (error) {
   say({ type: "unavailable", failure: report(error) });
 }

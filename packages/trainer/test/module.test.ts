@@ -118,7 +118,7 @@ async function plainlyTrained(module: OnnxModule, optimizer: Optimizer, options:
   const { dataset, batchSize, epochs, seed } = options;
   const { inputs, targets } = dataset;
   const graph = trainingGraph(module, { loss: crossEntropy(), optimizer, batchSize });
-  const runtime = await loadRuntime("cpu");
+  const { runtime } = await loadRuntime({ executionProvider: "cpu", threads: 1 });
   const session = await runtime.InferenceSession.create(graph.model, { intraOpNumThreads: 1 });
   const rows = (order: Uint32Array, of: Tensor, width: number) =>
     Array.from(order).flatMap((row) => Array.from(of.data.subarray(row * width, (row + 1) * width), Number));
