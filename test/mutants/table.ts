@@ -266,10 +266,24 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "trained weights come out in the order of the runtime's blocks",
-    file: "packages/trainer/dist/src/training.js",
-    before: "lay(graph, new Map());",
-    after: "",
+    file: "packages/trainer/dist/src/stepper.js",
+    before: "takenFrom(now, name, undefined)",
+    after: "takenFrom(now, name, now.form.layouts.get(name))",
     suite: "packages/trainer/dist/test/lowering.test.js",
+  },
+  {
+    name: "an update in place chooses the other one of two values",
+    file: "packages/module/dist/src/lowering/updates.js",
+    before: 'emit("select", b, c, a)',
+    after: 'emit("select", c, b, a)',
+    suite: "packages/trainer/dist/test/updates.test.js",
+  },
+  {
+    name: "an update in place leaves out a tensor's last elements",
+    file: "packages/trainer/dist/src/workspace.js",
+    before: "paddedBytes(views[0]?.length ?? 0)",
+    after: "16 * Math.floor((views[0]?.length ?? 0) / 4)",
+    suite: "packages/trainer/dist/test/updates.test.js",
   },
   {
     name: "a lowered pooling gives its gradient to every one of equal elements",

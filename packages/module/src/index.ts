@@ -21,6 +21,7 @@ export { lower, loweringNames } from "./lowering/lower.js";
 export type { Lowered, LoweringName, LoweringOptions } from "./lowering/lower.js";
 export { arranged, restored } from "./lowering/layout.js";
 export type { Layout } from "./lowering/layout.js";
+export type { Update, Updates } from "./lowering/updates.js";
 export * from "./losses/cross-entropy.js";
 export * from "./losses/elements.js";
 export type { Loss, Reduction } from "./losses/loss.js";

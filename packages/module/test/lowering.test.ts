@@ -13,7 +13,6 @@ import {
   graphBuilder,
   linear,
   lower,
-  loweringNames,
   maxPool2d,
   OnnxModule,
   relu,
@@ -26,6 +25,8 @@ import {
 import type { Layout, Lowered, Optimizer, TrainingGraph } from "../src/index.js";
 import { labels, normals, numbers, open, run } from "./train.js";
 
+// Updates in place are in updates.test.ts.
+const lowerings = ["blocked-convolutions"] as const;
 const momentum = sgd({ learningRate: 0.1, momentum: 0.9, weightDecay: 0.01, nesterov: true });
 
 /** Whole models of a few layers: what they are there for, their input, and how many weights lie in blocks. */
@@ -198,7 +199,7 @@ describe("A lowered train step", () => {
     it(`gives what the plain one gives: ${what}`, async () => {
       const module = sequential(layers, { input, seed: 3 });
       const made = trainingGraph(module, { loss: crossEntropy(), optimizer, batchSize: batch });
-      const lowered = lower(OnnxModule.fromBytes(made.model).graph, { lowerings: loweringNames, blockSize: block });
+      const lowered = lower(OnnxModule.fromBytes(made.model).graph, { lowerings, blockSize: block });
       const weights = made.parameters.filter(({ name }) => lowered.layouts.has(name));
       expect(weights.length).to.equal(blocked);
       const data = [normals("features", [batch, ...input]), labels("targets", batch, 4)] as const;
@@ -215,7 +216,7 @@ describe("A lowered train step", () => {
     const biased = module.parameters.map((held, i) => (i === 1 ? float32([16], new Float32Array(16).fill(1)) : held));
     const tied = module.withParameters(biased);
     const made = trainingGraph(tied, { loss: crossEntropy(), optimizer: sgd({ learningRate: 0.1 }), batchSize: 16 });
-    const lowered = lower(OnnxModule.fromBytes(made.model).graph, { lowerings: loweringNames, blockSize: block });
+    const lowered = lower(OnnxModule.fromBytes(made.model).graph, { lowerings, blockSize: block });
     const data = [zeros("float32", [16, 1, 4, 4]), labels("targets", 16, 4)] as const;
     const forms = await bothForms(tied, made, lowered, ...data);
     const bias = forms.plain.get("0.bias") as Tensor;
@@ -232,7 +233,7 @@ describe("A lowered train step", () => {
     const logits = g.mul(g.op("ReduceSum", [y, g.ints([2, 3])], { keepdims: 0 }), rows);
     const module = OnnxModule.fromGraph(g.graph("both", { logits }));
     const made = trainingGraph(module, { loss: crossEntropy(), optimizer: momentum, batchSize: 16 });
-    const { layouts } = lower(OnnxModule.fromBytes(made.model).graph, { lowerings: loweringNames, blockSize: block });
+    const { layouts } = lower(OnnxModule.fromBytes(made.model).graph, { lowerings, blockSize: block });
     expect(layouts.size).to.equal(0);
   });
 });
@@ -244,11 +245,11 @@ describe("Lowering", () => {
 
   it("leaves the graph as it is when it is switched off, or the runtime has no blocks", () => {
     expect(lower(graph, { lowerings: [], blockSize: 16 }).graph).to.equal(graph);
-    expect(lower(graph, { lowerings: loweringNames }).graph).to.equal(graph);
+    expect(lower(graph, { lowerings }).graph).to.equal(graph);
   });
 
   it("makes the same graph of the same graph", () => {
-    const bytes = () => OnnxModule.fromGraph(lower(graph, { lowerings: loweringNames, blockSize: 16 }).graph).toBytes();
+    const bytes = () => OnnxModule.fromGraph(lower(graph, { lowerings, blockSize: 16 }).graph).toBytes();
     expect(bytes()).to.deep.equal(bytes());
   });
 });

@@ -6,7 +6,7 @@ import type { Control, EvaluateTask } from "./protocol.js";
 import type { Runtime } from "./runtime.js";
 import type { Sessions } from "./sessions.js";
 import { beginStep, graphFor } from "./task.js";
-import { batchTensors, toOrt } from "./training.js";
+import { batchTensors, toOrt } from "./tensors.js";
 import type { Evaluated } from "./trainer.js";
 
 export async function evaluate(

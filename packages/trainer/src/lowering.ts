@@ -1,19 +1,24 @@
 // Lowers train steps for the runtime at hand: which of its kernels can be used is found out by trying them.
+import { elementCount } from "@perennial-fl/core";
 import { lower, OnnxModule } from "@perennial-fl/module";
-import type { Layout, LoweringName } from "@perennial-fl/module";
+import type { Lowered, LoweringName } from "@perennial-fl/module";
 import type { InferenceSession } from "onnxruntime-node";
+import type { TrainingGraph } from "./protocol.js";
 import type { Runtime } from "./runtime.js";
+import { workspaceBytes, workspaceBytesMax } from "./workspace.js";
 
-/** Inputs whose elements lie in another order than ONNX's, and the outputs that are their new values. */
-export type Layouts = ReadonlyMap<string, Layout>;
+/** What of a step differs from the plain one for whoever runs it. */
+export type Form = Omit<Lowered, "graph">;
+
+export const plain: Form = { layouts: new Map() };
 
 export interface LoweredStep {
+  /** The ONNX file. */
   readonly bytes: Uint8Array;
-  readonly layouts: Layouts;
+  readonly form: Form;
 }
 
-/** Lowers the ONNX file of a train step. */
-export type Lower = (bytes: Uint8Array) => Promise<LoweredStep>;
+export type Lower = (step: TrainingGraph) => Promise<LoweredStep>;
 
 /** With no lowerings named, a step stays as it is. */
 export function lowererOf(
@@ -22,15 +27,27 @@ export function lowererOf(
   options: InferenceSession.SessionOptions,
 ): Lower {
   let blockSize: Promise<number | undefined> | undefined;
-  return async (bytes) => {
-    if (lowerings.length === 0) return { bytes, layouts: new Map() };
-    const found = await (blockSize ??= findBlockSize(runtime, options));
-    const { graph, layouts } = lower(OnnxModule.fromBytes(bytes).graph, {
-      lowerings,
-      ...(found === undefined ? {} : { blockSize: found }),
-    });
-    return { bytes: OnnxModule.fromGraph(graph).toBytes(), layouts };
+  return async ({ bytes, references }) => {
+    if (lowerings.length === 0) return { bytes, form: plain };
+    const inBlocks = lowerings.includes("blocked-convolutions");
+    const found = inBlocks ? await (blockSize ??= findBlockSize(runtime, options)) : undefined;
+    const { graph: step } = OnnxModule.fromBytes(bytes);
+    const lowered = (names: readonly LoweringName[]): Lowered =>
+      lower(step, { lowerings: names, references, ...(found === undefined ? {} : { blockSize: found }) });
+    const all = lowered(lowerings);
+    const fits = workspaceBytes(lengthsOf(all)) <= workspaceBytesMax;
+    const { graph, ...form } = fits ? all : lowered(lowerings.filter((name) => name !== "updates-in-place"));
+    return { bytes: OnnxModule.fromGraph(graph).toBytes(), form };
   };
+}
+
+/** Of all arrays that updates work on. */
+function lengthsOf({ graph, updates }: Lowered): number[] {
+  const held = new Set([...(updates?.inPlace ?? []), ...(updates?.read ?? [])]);
+  const inputs = graph.inputs.filter(({ name }) => held.has(name));
+  return [...inputs, ...(updates?.gradients ?? [])].map(({ shape }) =>
+    elementCount((shape ?? []) as readonly number[]),
+  );
 }
 
 /** The channels in a block of the runtime's own kernels, or undefined if there are none or they do something else. */

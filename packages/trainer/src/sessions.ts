@@ -1,11 +1,13 @@
 // Inference sessions, made once per graph and batch size: making one costs as much as many steps.
 import type { InferenceSession } from "onnxruntime-node";
 import { holding } from "./lifeline.js";
-import { lowererOf } from "./lowering.js";
-import type { Layouts } from "./lowering.js";
+import { lowererOf, plain } from "./lowering.js";
+import type { Form } from "./lowering.js";
 import type { BatchGraph, TrainingGraph, WorkerData } from "./protocol.js";
 import { recent } from "./recent.js";
 import type { Runtime } from "./runtime.js";
+import { openWorkspace } from "./workspace.js";
+import type { Workspace } from "./workspace.js";
 
 /** Full and partial batches of training and evaluation, for two datasets. */
 const sessionsKept = 8;
@@ -15,13 +17,15 @@ type Tensors = InferenceSession.FeedsType;
 export interface Sessions {
   /** Runs a graph; `fetches` names the outputs wanted (all without it) and may lend them memory. */
   run(graph: BatchGraph, feeds: Tensors, fetches?: InferenceSession.FetchesType): Promise<Tensors>;
-  /** How {@link Sessions.run} takes and gives the values that a train step carries. */
-  layouts(graph: TrainingGraph): Promise<Layouts>;
+  /** How {@link Sessions.run} takes and gives the values that a train step carries; the same object from run to run. */
+  form(graph: TrainingGraph): Promise<Form>;
+  /** What updates work in. */
+  readonly workspace: Workspace;
 }
 
 interface Opened {
   readonly session: InferenceSession;
-  readonly layouts: Layouts;
+  readonly form: Form;
 }
 
 export function openSessions(runtime: Runtime, { threads, lowerings, lifeline }: WorkerData): Sessions {
@@ -41,9 +45,9 @@ export function openSessions(runtime: Runtime, { threads, lowerings, lifeline }:
   async function sessionOf(graph: BatchGraph): Promise<Opened> {
     const kept = sessions.get(graph.key);
     if (kept !== undefined) return kept;
-    const isTraining = "learningRate" in graph;
-    const { bytes, layouts } = isTraining ? await lower(graph.bytes) : { bytes: graph.bytes, layouts: new Map() };
-    const opened = { session: await runtime.InferenceSession.create(bytes, options), layouts };
+    const { bytes, form } =
+      "learningRate" in graph ? await lower(graph as TrainingGraph) : { bytes: graph.bytes, form: plain };
+    const opened = { session: await runtime.InferenceSession.create(bytes, options), form };
     sessions.set(graph.key, opened);
     return opened;
   }
@@ -54,6 +58,7 @@ export function openSessions(runtime: Runtime, { threads, lowerings, lifeline }:
         const { session } = await sessionOf(graph);
         return session.run(feeds, fetches ?? session.outputNames);
       }),
-    layouts: (graph) => holding(lifeline, async () => (await sessionOf(graph)).layouts),
+    form: (graph) => holding(lifeline, async () => (await sessionOf(graph)).form),
+    workspace: openWorkspace(),
   };
 }

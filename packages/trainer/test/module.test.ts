@@ -22,7 +22,7 @@ import { expect } from "chai";
 import { openTrainer } from "../src/index.js";
 import type { Dataset, TrainOptions } from "../src/index.js";
 import { loadRuntime } from "../src/runtime.js";
-import { toOrt } from "../src/training.js";
+import { toOrt } from "../src/tensors.js";
 import { points } from "./points.js";
 
 const mlp = sequential([linear(2, 16), relu(), linear(16, 3)], { input: [2], seed: 1 });

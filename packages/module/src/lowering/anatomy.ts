@@ -1,6 +1,6 @@
 // A finished graph as a lowering reads it: the header, the maker and the readers of every value.
 import { isFederationError } from "@perennial-fl/core";
-import type { TensorHeader } from "@perennial-fl/core";
+import type { Tensor, TensorHeader } from "@perennial-fl/core";
 import type { Value } from "../builder.js";
 import type { Graph, Node } from "../graph.js";
 import { inferShapes } from "../shapes/rules.js";
@@ -11,7 +11,9 @@ export interface Anatomy {
   /** Undefined for inputs and constants. */
   maker(name: string): Node | undefined;
   readers(name: string): readonly Node[];
-  /** The constant integers of a value, or undefined where they are only known when the graph runs. */
+  /** The elements of a value, or undefined where they are only known when the graph runs. */
+  constant(name: string): Tensor | undefined;
+  /** The constant integers of a value, or undefined likewise. */
   ints(name: string | undefined): number[] | undefined;
 }
 
@@ -38,6 +40,7 @@ export function anatomyOf(graph: Graph): Anatomy {
     header: (name) => values.get(name),
     maker: (name) => makers.get(name),
     readers: (name) => readers.get(name) ?? [],
+    constant: (name) => values.get(name)?.constant,
     ints(name) {
       const constant = name === undefined ? undefined : values.get(name)?.constant;
       return constant === undefined ? undefined : Array.from<number | bigint, number>(constant.data, Number);

@@ -5,36 +5,49 @@ import { blockedConvolutions } from "./blocked-convolution.js";
 import { blockedNeighbour } from "./blocked-neighbours.js";
 import { rewritten } from "./emission.js";
 import type { Layout } from "./layout.js";
+import { separatedUpdates } from "./updates.js";
+import type { Updates } from "./updates.js";
 
-/** What a lowering is called where it is switched on and off. */
-export type LoweringName = "blocked-convolutions";
+/**
+ * What a lowering is called where it is switched on and off. `blocked-convolutions` runs them in the runtime's kernels for
+ * channels in blocks, `updates-in-place` takes the optimizer out of the graph.
+ */
+export type LoweringName = "blocked-convolutions" | "updates-in-place";
 
-export const loweringNames: readonly LoweringName[] = ["blocked-convolutions"];
+export const loweringNames: readonly LoweringName[] = ["blocked-convolutions", "updates-in-place"];
 
 export interface LoweringOptions {
   readonly lowerings: readonly LoweringName[];
   /** The channels in a block of the runtime's blocked kernels; without it, these kernels are not used. */
   readonly blockSize?: number;
+  /** Inputs that are the same in every step, and can be kept where updates happen. */
+  readonly references?: readonly string[];
 }
 
 export interface Lowered {
   readonly graph: Graph;
   /** Inputs, and outputs `new.<input>`, whose elements lie in another order. All others lie as ONNX says. */
   readonly layouts: ReadonlyMap<string, Layout>;
+  /** What is left to be done after a run, and is no longer done in the graph. */
+  readonly updates?: Updates;
 }
 
 /**
- * The same step, with the same inputs and outputs, which may lie in another order. It gives the plain step's results up to
- * rounding, and repeats its own to the bit.
+ * The same step, with the same inputs and outputs but for {@link Lowered.updates}; they may lie in another order. It gives
+ * the plain step's results up to rounding, and repeats its own to the bit.
  */
-export function lower(graph: Graph, { lowerings, blockSize }: LoweringOptions): Lowered {
-  if (!lowerings.includes("blocked-convolutions") || blockSize === undefined) return { graph, layouts: new Map() };
+export function lower(graph: Graph, { lowerings, blockSize, references = [] }: LoweringOptions): Lowered {
+  const inBlocks = lowerings.includes("blocked-convolutions") ? blockSize : undefined;
+  const inPlace = lowerings.includes("updates-in-place");
+  if (inBlocks === undefined && !inPlace) return { graph, layouts: new Map() };
   const anatomy = anatomyOf(graph);
-  const { replacements, layouts } = blockedConvolutions(graph, anatomy, blockSize);
-  const made = rewritten(graph, (node, emission) => {
+  const { graph: rest, ...separated } = inPlace ? separatedUpdates(graph, anatomy, new Set(references)) : { graph };
+  if (inBlocks === undefined) return { graph: rewritten(rest, () => false), layouts: new Map(), ...separated };
+  const { replacements, layouts } = blockedConvolutions(graph, anatomy, inBlocks);
+  const made = rewritten(rest, (node, emission) => {
     const replacement = replacements.get(node);
     replacement?.(emission);
-    return replacement !== undefined || blockedNeighbour(node, emission, anatomy, blockSize);
+    return replacement !== undefined || blockedNeighbour(node, emission, anatomy, inBlocks);
   });
-  return { graph: made, layouts };
+  return { graph: made, layouts, ...separated };
 }
