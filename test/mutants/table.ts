@@ -404,5 +404,17 @@ export const mutants: readonly Mutant[] = [
     before: "if (sha256 !== reference.sha256)",
     after: "if (sha256 === undefined)",
     suite: "packages/checkpointer/dist/test/recycled-slots.test.js",
+    name: "a function's default stands before the attribute of its call",
+    file: "packages/module/dist/src/proto/inline.js",
+    before: "[...(called.attributeProto ?? []), ...(call.attribute ?? [])]",
+    after: "[...(call.attribute ?? []), ...(called.attributeProto ?? [])]",
+    suite: "packages/module/dist/test/functions.test.js",
+  },
+  {
+    name: "a training that was stopped within an epoch goes on with the next",
+    file: "packages/cli/dist/src/train/run.js",
+    before: "return trained.cursor ?? {",
+    after: "return {",
+    suite: "packages/cli/dist/test/train.test.js",
   },
 ];

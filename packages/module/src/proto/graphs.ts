@@ -2,6 +2,7 @@
 import { FederationError } from "@perennial-fl/core";
 import type { Tensor } from "@perennial-fl/core";
 import type { Attribute, Dimension, Graph, Node, ValueInfo } from "../graph.js";
+import { inlinedNodes } from "./inline.js";
 import type {
   AttributeProto,
   DimensionProto,
@@ -15,7 +16,7 @@ import { codeOf, dtypeOf, tensorOf, tensorProto } from "./tensors.js";
 
 const text = { decoder: new TextDecoder(), encoder: new TextEncoder() };
 
-/** The graph of a model. Throws `model/corrupt` where the message lacks what ONNX demands. */
+/** The graph of a model, calls of its local functions expanded. Throws `model/corrupt` where the message lacks what ONNX demands. */
 export function graphOf(model: ModelProto): Graph {
   const graph = model.graph;
   if (graph === undefined) throw new FederationError("model/corrupt", "reading a model: it has no graph");
@@ -36,7 +37,7 @@ export function graphOf(model: ModelProto): Graph {
     name: graph.name ?? "",
     opset,
     domains,
-    nodes: (graph.node ?? []).map(nodeOf),
+    nodes: inlinedNodes(model).map(nodeOf),
     inputs: (graph.input ?? []).filter(({ name }) => !initializers.has(name ?? "")).map(valueInfoOf),
     outputs: (graph.output ?? []).map(valueInfoOf),
     initializers,
