@@ -1,5 +1,5 @@
 // Plays a story against the pure engine: one line of text in, what the server does about it out.
-import { float32, memoryResult } from "@perennial-fl/core";
+import { float32, memoryResult, numberOf, packRecords, recordsEntry, unpackRecords } from "@perennial-fl/core";
 import type { Instruction, RequestKey } from "@perennial-fl/core";
 import { apply, initialState, patience, step, stopTimer } from "@perennial-fl/server";
 import type {
@@ -12,7 +12,8 @@ import type {
   JournalledFact,
   Plan,
 } from "@perennial-fl/server";
-import { advance, fedAvg } from "@perennial-fl/strategy";
+import { advance, fedAvg, fedBuff, scaffold } from "@perennial-fl/strategy";
+import type { Contribution, Strategy } from "@perennial-fl/strategy";
 
 const start: Durable = {
   run: "story",
@@ -27,7 +28,7 @@ const start: Durable = {
 /** The lines that a server under this story says, for each line that happens to it. */
 export function engineStory(settings: string): (line: string) => string[] {
   const plan = planOf(settings);
-  let state = initialState(start);
+  let state = initialState({ ...start, strategyState: plan.strategy.move.init(start.parameters) });
   let journal: JournalledFact[] = [];
   const asked = new Map<string, RequestKey>();
 
@@ -54,6 +55,8 @@ export function engineStory(settings: string): (line: string) => string[] {
         return { ...command, type: "opened" };
       case "accept":
         return { ...command, type: "accepted" };
+      case "admit":
+        return { ...command, type: "admitted" };
       case "drop":
         return { ...command, type: "dropped" };
       case "aggregate": {
@@ -113,15 +116,26 @@ function planOf(settings: string): Plan {
     ...(given.has("patience") ? { stopWhen: patience({ rounds: number("patience", 1) }) } : {}),
     ...(given.has("measures") ? { measures: true } : {}),
     ...(given.has("timeout") ? { roundTimeoutMs: 1000 * number("timeout", 0) } : {}),
-    strategy: fedAvg({
-      minAvailableClients: number("clients", 2),
-      minFitClients: number("fit", 2),
-      fractionFit: number("fraction", 1),
-      overSelection: number("over", 1),
-      minCompletion: number("completion", 0),
-      fractionEvaluate: number("evaluate", 1),
-    }),
+    ...(given.has("norm") ? { maxUpdateNorm: number("norm", 1) } : {}),
+    ...(given.has("cap") ? { maxExamples: { count: number("cap", 1), excess: "cap" } } : {}),
+    ...(given.has("most") ? { maxExamples: { count: number("most", 1), excess: "reject" } } : {}),
+    strategy: strategyOf(given, number),
   };
+}
+
+function strategyOf(given: ReadonlyMap<string, string>, number: (name: string, otherwise: number) => number): Strategy {
+  const options = {
+    minAvailableClients: number("clients", 2),
+    minFitClients: number("fit", 2),
+    minCompletion: number("completion", 0),
+    fractionEvaluate: number("evaluate", 1),
+    ...(given.has("epochs") ? { onFitConfig: (round: number) => ({ epochs: number("epochs", 1) * round }) } : {}),
+    ...(given.has("epochs") ? { onEvaluateConfig: (round: number) => ({ steps: round }) } : {}),
+  };
+  if (given.has("buffer")) return fedBuff({ ...options, bufferSize: number("buffer", 2) });
+  if (given.has("scaffold")) return scaffold({ ...options, population: number("scaffold", 2) });
+  const late = given.get("late") === "stale" ? "stale" : "drop";
+  return fedAvg({ ...options, late, fractionFit: number("fraction", 1), overSelection: number("over", 1) });
 }
 
 const verbs: readonly (readonly [RegExp, (match: RegExpExecArray, key: RequestKey | undefined) => EngineEvent])[] = [
@@ -131,8 +145,9 @@ const verbs: readonly (readonly [RegExp, (match: RegExpExecArray, key: RequestKe
   ],
   [/^(\S+) leaves$/, ([, client]) => ({ type: "left", client: client!, message: "connection lost" })],
   [
-    /^(\S+) fits (-?[\d.]+) examples?(?: to (.+))?$/,
-    ([, client, n, values], key) => replied(client!, key, fitAnswer(Number(n), values ?? "1 1")),
+    /^(\S+) fits (-?[\d.]+) examples?(?: to ([^,]+))?(?:, (\S+) (.+))?$/,
+    ([, client, n, values, record, tensor], key) =>
+      replied(client!, key, fitAnswer(Number(n), values ?? "1 1", record, tensor)),
   ],
   [
     /^(\S+) evaluates (\d+) examples? with loss (\S+)$/,
@@ -172,21 +187,24 @@ function replied(client: string, key: RequestKey | undefined, reply: Answer): En
   return { type: "replied", client, ...(key && { key }), reply };
 }
 
-function fitAnswer(numExamples: number, values: string): Answer {
-  const data = values.split(" ").map(Number);
-  return { type: "fit", update: memoryResult([float32([data.length], data)]), numExamples, metrics: {} };
+function fitAnswer(numExamples: number, values: string, record?: string, tensor = ""): Answer {
+  const vector = (text: string) => float32([text.split(" ").length], text.split(" ").map(Number));
+  const { tensors, entry } = packRecords([vector(values)], record === undefined ? {} : { [record]: [vector(tensor)] });
+  return { type: "fit", update: memoryResult(tensors), numExamples, metrics: record === undefined ? {} : entry };
 }
 
 function describe(command: Command): string | undefined {
   switch (command.type) {
     case "open":
       return `open ${command.key.phase} of round ${command.key.round} for ${command.cohort.join(", ") || "nobody"}`;
+    case "admit":
+      return `admit the fit of ${command.late.client} for round ${command.late.round}, to count in round ${command.into}`;
     case "accept":
       return `accept the ${command.key.phase} of ${command.client}`;
     case "drop":
       return command.failures.map(({ client, reason, message }) => `drop ${client}, ${reason}: ${message}`).join("; ");
     case "aggregate":
-      return `aggregate ${command.contributions.map(({ client, numExamples }) => `${client} (${numExamples})`).join(", ") || "nothing"}`;
+      return `aggregate ${command.contributions.map(describeContribution).join(", ") || "nothing"}`;
     case "checkpoint":
       return `checkpoint the model at loss ${command.loss}`;
     case "commit":
@@ -211,10 +229,18 @@ function describe(command: Command): string | undefined {
   }
 }
 
+function describeContribution({ client, numExamples, stale }: Contribution): string {
+  return `${client} (${numExamples}${stale ? `, from round ${stale.round}` : ""})`;
+}
+
 function describeInstruction(instruction: Instruction): string {
   if (instruction.type === "reconnect")
     return instruction.seconds === 0 ? "goodbye" : `a request to come back in ${instruction.seconds} s`;
-  return instruction.type === "fit" || instruction.type === "evaluate"
-    ? `${instruction.type} with model ${String(instruction.parameters[0]?.data.join(" "))}`
-    : instruction.type;
+  if (instruction.type !== "fit" && instruction.type !== "evaluate") return instruction.type;
+  const { model, records } = unpackRecords(instruction.parameters, instruction.config);
+  const beside = Object.entries(records).map(([name, [tensor]]) => ` and ${name} ${String(tensor?.data.join(" "))}`);
+  const config = Object.entries(instruction.config)
+    .filter(([name]) => name !== recordsEntry)
+    .map(([name, value]) => ` and ${name} ${String(numberOf(value))}`);
+  return `${instruction.type} with model ${[String(model[0]?.data.join(" ")), ...beside, ...config].join("")}`;
 }

@@ -31,6 +31,12 @@ export function serverCommand(exit: (code: ExitCode) => void): Command {
     .option("--strategy <NAME>", `one of ${names.join(", ")}`, choice("--strategy", names), "fedavg" as StrategyName)
     .option("--fraction-fit <SHARE>", "share of the clients that trains in a round", fraction("--fraction-fit"), 1)
     .option("--fraction-evaluate <SHARE>", "share that evaluates; 0 skips it", fraction("--fraction-evaluate"), 1)
+    .option(
+      "--late <POLICY>",
+      "what becomes of an update that comes after its round: drop, or stale: it counts later, by its age",
+      choice("--late", ["drop", "stale"] as const),
+      "drop" as const,
+    )
     .option("--round-timeout <SECONDS>", "leaves out who has not answered by then", seconds("--round-timeout"))
     .option("--wait-timeout <SECONDS>", "gives up when too few clients come by then", seconds("--wait-timeout"))
     .option("--patience <ROUNDS>", "ends the run after so many rounds without a better loss", whole("--patience", 1))

@@ -28,6 +28,7 @@ export interface ServerArguments extends StrategyRates {
   readonly strategy: StrategyName;
   readonly fractionFit: number;
   readonly fractionEvaluate: number;
+  readonly late: "drop" | "stale";
   readonly roundTimeout?: number;
   readonly waitTimeout?: number;
   readonly patience?: number;

@@ -22,7 +22,7 @@ const rows = {
   tau: { flag: "--tau", of: adaptive, what: "adaptivity", read: rate("--tau") },
   serverLearningRate: {
     flag: "--server-learning-rate",
-    of: ["fedavgm"],
+    of: ["fedavgm", "scaffold", "fedbuff"],
     what: "server learning rate",
     read: rate("--server-learning-rate"),
   },
@@ -51,12 +51,20 @@ const rows = {
     what: "updates to average; 0 keeps the best alone",
     read: whole("--num-clients-to-keep", 0),
   },
+  population: { flag: "--population", of: ["scaffold"], what: "clients in all", read: whole("--population", 1) },
+  bufferSize: { flag: "--buffer-size", of: ["fedbuff"], what: "updates in a buffer", read: whole("--buffer-size", 1) },
   q: { flag: "--q", of: ["qfedavg"], what: "how much harder a high loss pulls", read: rate("--q") },
   learningRate: {
     flag: "--learning-rate",
     of: ["qfedavg"],
     what: "the clients' learning rate",
     read: rate("--learning-rate"),
+  },
+  stalenessExponent: {
+    flag: "--staleness-exponent",
+    of: (Object.keys(strategies) as StrategyName[]).filter((name) => name !== "scaffold"),
+    what: "a of (1 + age)^-a, by which late updates count under --late stale",
+    read: rate("--staleness-exponent"),
   },
   overSelection: {
     flag: "--over-selection",
@@ -79,6 +87,7 @@ export interface StrategyArguments extends StrategyRates {
   readonly minClients: number;
   readonly fractionFit: number;
   readonly fractionEvaluate: number;
+  readonly late: "drop" | "stale";
 }
 
 export function strategyOptions(): Option[] {
@@ -90,7 +99,7 @@ export function strategyOptions(): Option[] {
 
 /** The strategy that was asked for. Throws `argument/invalid` for an option of another strategy. */
 export function strategyOf(given: StrategyArguments): Strategy {
-  const { strategy, fractionFit, fractionEvaluate, minClients } = given;
+  const { strategy, fractionFit, fractionEvaluate, minClients, late } = given;
   const clients = { minFitClients: minClients, minEvaluateClients: minClients, minAvailableClients: minClients };
   const rates: Record<string, number> = {};
   for (const [name, { flag, of }] of Object.entries<Row>(rows)) {
@@ -103,5 +112,5 @@ export function strategyOf(given: StrategyArguments): Strategy {
     rates[name] = value;
   }
   // Which state a strategy keeps is its own business from here on.
-  return strategies[strategy]({ fractionFit, fractionEvaluate, ...clients, ...rates });
+  return strategies[strategy]({ fractionFit, fractionEvaluate, late, ...clients, ...rates });
 }

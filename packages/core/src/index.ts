@@ -4,6 +4,7 @@ export * from "./float16.js";
 export * from "./messages.js";
 export * from "./ports.js";
 export * from "./random.js";
+export * from "./records.js";
 export * from "./results.js";
 export * from "./saved.js";
 export * from "./tensor.js";

@@ -11,6 +11,8 @@ export type PhaseRecord = {
   readonly numExamples: number;
   /** Means weighted by examples. */
   readonly metrics: { readonly [name: string]: number };
+  /** Updates of earlier rounds that counted in this one, where there are any. */
+  readonly late?: readonly { readonly client: string; readonly round: number }[];
 };
 
 export type FailureRecord = { readonly [K in keyof Failure]: Failure[K] };

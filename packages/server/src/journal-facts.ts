@@ -1,6 +1,6 @@
 // Facts of the open round as entries of the round journal, and back.
 import { FederationError } from "@perennial-fl/core";
-import type { RequestKey, Saved } from "@perennial-fl/core";
+import type { RequestKey, Saved, StoredResult } from "@perennial-fl/core";
 import type { JournalEntry, RoundJournal } from "@perennial-fl/checkpointer";
 import type { Answer, JournalledFact } from "./engine/types.js";
 
@@ -10,6 +10,12 @@ export async function toEntry(fact: JournalledFact, journal: RoundJournal): Prom
   switch (fact.type) {
     case "opened":
       return { type: fact.type, key, cohort: fact.cohort, roster: fact.roster };
+    case "admitted": {
+      const { client, round, answer, base } = fact.late;
+      const held = { ...answer, update: await journal.reference(answer.update) };
+      const late = { client, round, answer: held, base: await journal.reference(base) };
+      return { type: fact.type, key, into: fact.into, late: late as Saved };
+    }
     case "dropped":
       return { type: fact.type, key, failures: fact.failures.map((failure) => ({ ...failure })) };
     case "accepted": {
@@ -28,10 +34,17 @@ export async function fromEntry(entry: JournalEntry, journal: RoundJournal): Pro
     case "opened":
     case "dropped":
       return fact;
+    case "admitted": {
+      const { late } = fact;
+      const answer = { ...late.answer, update: await stored(late.answer.update, journal) };
+      return { ...fact, late: { ...late, answer, base: await stored(late.base, journal) } };
+    }
     case "accepted": {
       if (fact.answer.type !== "fit") return fact;
-      const reference = fact.answer.update as unknown as Parameters<RoundJournal["stored"]>[0];
-      return { ...fact, answer: { ...fact.answer, update: await journal.stored(reference) } satisfies Answer };
+      return {
+        ...fact,
+        answer: { ...fact.answer, update: await stored(fact.answer.update, journal) } satisfies Answer,
+      };
     }
     default:
       throw new FederationError(
@@ -39,6 +52,11 @@ export async function fromEntry(entry: JournalEntry, journal: RoundJournal): Pro
         `the round journal holds an entry of type ${JSON.stringify(entry["type"])}, which this version does not know`,
       );
   }
+}
+
+/** The result of what is, in an entry, its reference. */
+function stored(reference: unknown, journal: RoundJournal): Promise<StoredResult> {
+  return journal.stored(reference as Saved);
 }
 
 /** The key of an entry, for finding out which round a journal belongs to. */

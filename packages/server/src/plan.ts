@@ -26,6 +26,10 @@ export interface Plan {
   readonly maxSkippedRounds?: number;
   /** How long a farewell may take: whoever still trains then is cut off. */
   readonly drainTimeoutMs: number;
+  /** An update that lies farther from the model than this (in L2 over all tensors) is rejected. Absent: no bound. */
+  readonly maxUpdateNorm?: number;
+  /** The most examples that an update counts with, and whether one that claims more is capped or rejected. */
+  readonly maxExamples?: { readonly count: number; readonly excess: "cap" | "reject" };
   /** Ends the run before its last round. */
   readonly stopWhen?: (history: History) => boolean;
 }
@@ -39,7 +43,9 @@ export const stopTimer = "stop";
  */
 export function planFacts(plan: Plan, parameters: Parameters, module?: string): SavedState {
   const tensors = parameters.map(describeTensor).join(" ");
-  return { ...plan.strategy.plan, seed: plan.seed, tensors, ...(module === undefined ? {} : { module }) };
+  const { maxUpdateNorm, maxExamples } = plan;
+  const checks = { ...(maxUpdateNorm && { maxUpdateNorm }), ...(maxExamples && { maxExamples: { ...maxExamples } }) };
+  return { ...plan.strategy.plan, ...checks, seed: plan.seed, tensors, ...(module === undefined ? {} : { module }) };
 }
 
 /** Throws `plan/mismatch`, which names the first difference and both its values. */

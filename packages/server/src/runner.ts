@@ -6,6 +6,8 @@ import { parametersSha256 } from "@perennial-fl/checkpointer";
 import type { RoundJournal, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import type { OnnxModule } from "@perennial-fl/module";
 import { advance } from "@perennial-fl/strategy";
+import { heldInMemory } from "./carried.js";
+import { missing } from "./engine/asking.js";
 import { isFinished } from "./engine/progress.js";
 import { step, stepFacts } from "./engine/step.js";
 import type {
@@ -69,7 +71,8 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
 
   /**
    * An event, and with an answer that is accepted those that are here already: one record, and so one sync, makes all of
-   * them durable. Anything else that comes, and a second answer of one client, waits until they are facts.
+   * them durable. No more than the phase still needs, so that a round that closes by a count has that count. Anything
+   * else that comes, and a second answer of one client, waits until they are facts.
    */
   const takeTogether = async (first: FleetEvent): Promise<boolean> => {
     const together: Accept[] = [];
@@ -82,7 +85,7 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
       }
       state = next.state;
       together.push(command);
-      if (together.length === mostTogether) break;
+      if (together.length >= Math.min(mostTogether, missing(plan, state, command.key.phase))) break;
     }
     return acceptAll(together);
   };
@@ -100,6 +103,8 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
     switch (command.type) {
       case "open":
         return journalled({ ...command, type: "opened" });
+      case "admit":
+        return journalled({ ...command, type: "admitted" });
       case "drop":
         return journalled({ ...command, type: "dropped" });
       case "aggregate": {
@@ -119,8 +124,7 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
         await checkpointModule(world, state.durable.run, command);
         return { type: "checkpointed" };
       case "commit":
-        await commit(command);
-        return { type: "committed", durable: command.durable };
+        return { type: "committed", durable: await commit(command) };
       case "send":
         world.fleet.send(command.client, command.instruction);
         return undefined;
@@ -140,7 +144,8 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
     return fact;
   };
 
-  const commit = async ({ durable, record }: Extract<Command, { type: "commit" }>): Promise<void> => {
+  const commit = async ({ durable: decided, record }: Extract<Command, { type: "commit" }>): Promise<Durable> => {
+    const durable = heldInMemory(decided);
     await world.save(durable);
     await world.failpoint?.("after save");
     // Only now: until the state is durable, the journal is all there is of the round.
@@ -155,6 +160,7 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
       metrics: record.evaluate.metrics,
       parametersSha256: parametersSha256(durable.parameters),
     });
+    return durable;
   };
 
   if (!(await take({ type: "started" }))) {

@@ -30,6 +30,8 @@ export type ServerEvent =
       readonly numExamples: number;
       /** Of an evaluation. */
       readonly loss?: number;
+      /** How many rounds ago it was begun, where that is not this one. */
+      readonly staleness?: number;
     }
   | ({ readonly type: "client-failed"; readonly round: number; readonly phase: string } & Failure)
   /** An answer that cannot count: late, repeated, or to another question. */

@@ -3,6 +3,7 @@ import { FederationError } from "@perennial-fl/core";
 import type { SavedState } from "@perennial-fl/core";
 import type { PerRoundStateCheckpointer } from "@perennial-fl/checkpointer";
 import type { Durable } from "./engine/types.js";
+import { carriedFromSaved, carriedToSaved } from "./carried.js";
 import { migrated, serverStateSchema } from "./migrations.js";
 
 /** Name of the state in the state directory. */
@@ -19,11 +20,13 @@ export function saveServerState(
   state: ServerState,
   name = stateName,
 ): Promise<void> {
+  const { carried, ...durable } = state.durable;
   return checkpointer.saveCheckpoint(name, {
     kind: "server-state",
     schema: serverStateSchema,
     plan: state.plan,
-    ...state.durable,
+    ...durable,
+    ...(carried && { carried: carriedToSaved(carried) }),
   });
 }
 
@@ -51,6 +54,8 @@ function decoded({ kind, ...saved }: SavedState, what: string): ServerState {
   if (kind !== "server-state") {
     throw new FederationError("checkpoint/corrupt", `${what} holds ${JSON.stringify(kind)} and not a server's state`);
   }
-  const { plan, ...durable } = migrated(saved, what);
-  return { durable: durable as unknown as Durable, plan: plan as SavedState };
+  const { plan, carried, ...rest } = migrated(saved, what);
+  const durable = rest as unknown as Durable;
+  const held = carried === undefined ? durable : { ...durable, carried: carriedFromSaved(carried) };
+  return { durable: held, plan: plan as SavedState };
 }

@@ -70,6 +70,10 @@ export interface ServerOptions {
   readonly drainTimeoutMs?: number;
   /** Who may be chosen at all. */
   readonly criterion?: (client: ClientId) => boolean;
+  /** Rejects an update farther from the model than this, in L2 over all its tensors, and names the client. Default: no bound. */
+  readonly maxUpdateNorm?: number;
+  /** The most examples that an update counts with; one that claims more is capped to it, or rejected. Default: no bound. */
+  readonly maxExamples?: Plan["maxExamples"];
   /** The server's own evaluation of every new model, apart from the clients'; checkpointers then go by it. */
   readonly evaluate?: World["evaluate"];
   /** Ends the run before its last round; see `patience`. */
@@ -221,9 +225,10 @@ function beginOf(model: ServerOptions["initialModel"]): Begin {
 function planOf(options: ServerOptions): Plan {
   const { numRounds, strategy, seed = 0, rejoinTimeoutMs = 300_000, restartSeconds = 10 } = options;
   const { roundTimeoutMs, waitTimeoutMs, criterion, stopWhen, evaluate } = options;
-  const { maxSkippedRounds = 3, drainTimeoutMs = 5_000 } = options;
+  const { maxSkippedRounds = 3, drainTimeoutMs = 5_000, maxUpdateNorm, maxExamples } = options;
   checkCount("numRounds", numRounds);
   checkCount("maxSkippedRounds", maxSkippedRounds);
+  checkLimits(options);
   for (const [name, ms] of Object.entries({ roundTimeoutMs, waitTimeoutMs, rejoinTimeoutMs, drainTimeoutMs })) {
     if (ms !== undefined) checkPositive(name, ms);
   }
@@ -238,10 +243,19 @@ function planOf(options: ServerOptions): Plan {
     drainTimeoutMs,
     ...(roundTimeoutMs === undefined ? {} : { roundTimeoutMs }),
     ...(waitTimeoutMs === undefined ? {} : { waitTimeoutMs }),
+    ...(maxUpdateNorm === undefined ? {} : { maxUpdateNorm }),
+    ...(maxExamples && { maxExamples }),
     ...(criterion && { criterion }),
     ...(stopWhen && { stopWhen }),
     ...(evaluate && { measures: true }),
   };
+}
+
+function checkLimits({ maxUpdateNorm, maxExamples }: ServerOptions): void {
+  if (maxUpdateNorm !== undefined && !(maxUpdateNorm > 0)) {
+    throw new FederationError("argument/invalid", `maxUpdateNorm is a number above 0, not ${maxUpdateNorm}`);
+  }
+  if (maxExamples) checkCount("maxExamples.count", maxExamples.count);
 }
 
 function checkCount(name: string, value: number): void {

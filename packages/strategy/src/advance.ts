@@ -1,6 +1,7 @@
 // One round of a strategy: from what came in to the next model and the next state.
 import { random } from "@perennial-fl/core";
 import type { Parameters, Saved } from "@perennial-fl/core";
+import { discounted } from "./late.js";
 import type { Contribution, Strategy } from "./strategy.js";
 
 /** A model and what the strategy remembers with it. */
@@ -20,8 +21,10 @@ export function advance(
   { round, seed }: { readonly round: number; readonly seed: number },
 ): Held {
   if (contributions.length === 0) return { parameters, state };
-  const context = { round, random: random(seed, "aggregate", round), state, contributions };
-  const aggregate = strategy.aggregate(contributions, parameters, context);
+  const { late } = strategy;
+  const counted = late ? contributions.map((each) => discounted(each, parameters, round, late)) : contributions;
+  const context = { round, random: random(seed, "aggregate", round), state, contributions: counted };
+  const aggregate = strategy.aggregate(counted, parameters, context);
   const [next, remembered] = strategy.move.update(aggregate, state, parameters, context);
   return { parameters: next, state: remembered };
 }

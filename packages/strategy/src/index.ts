@@ -5,9 +5,10 @@ export { meanAroundMedian, median, trimmedMean } from "./coordinates.js";
 export { bulyan as bulyanAggregate, krum as krumAggregate } from "./distances.js";
 export { fairMean } from "./fairness.js";
 export type { FairnessOptions } from "./fairness.js";
+export { discounted, stalenessScale } from "./late.js";
 export { weightedMean } from "./mean.js";
 export { weightedMetrics } from "./metrics.js";
-export { adagradMove, adamMove, momentumMove, replace, yogiMove } from "./moves.js";
+export { adagradMove, adamMove, momentumMove, replace, stepMove, yogiMove } from "./moves.js";
 export type { AdaptiveOptions, MomentState, MomentumOptions } from "./moves.js";
 export { numbersOf, tensorOf } from "./numbers.js";
 export { epsilonOf, renyiDivergence, renyiOrders, spend } from "./privacy/accountant.js";
@@ -15,6 +16,8 @@ export type { Spending } from "./privacy/accountant.js";
 export { clipped, updateNorm } from "./privacy/clipping.js";
 export { multiplierForUpdates, privacySpent, withPrivacy } from "./privacy/private.js";
 export type { PrivacyOptions, PrivateState } from "./privacy/private.js";
+export { plainMean, scaffoldMove } from "./scaffold.js";
+export type { ScaffoldState } from "./scaffold.js";
 export { byFraction } from "./select.js";
 export type { FractionOptions } from "./select.js";
 export {
@@ -24,13 +27,26 @@ export {
   fedAdam,
   fedAvg,
   fedAvgM,
+  fedBuff,
   fedMedian,
   fedProx,
   fedTrimmedAvg,
   fedYogi,
   krum,
   qFedAvg,
+  scaffold,
   strategies,
 } from "./strategies.js";
-export type { FedOptOptions, StrategyName, StrategyOptions } from "./strategies.js";
-export type { Aggregate, Contribution, Move, PlainAggregate, RoundContext, Select, Strategy } from "./strategy.js";
+export type { StrategyOptions } from "./build.js";
+export type { FedOptOptions, StrategyName } from "./strategies.js";
+export type {
+  Aggregate,
+  Contribution,
+  Exchange,
+  LatePolicy,
+  Move,
+  PlainAggregate,
+  RoundContext,
+  Select,
+  Strategy,
+} from "./strategy.js";

@@ -2,6 +2,7 @@
 // All but `replace` move float32 tensors; their moments are float32, as numpy's are in Flower, the arithmetic float64.
 import { FederationError, describeTensor, float32 } from "@perennial-fl/core";
 import type { Parameters, Tensor } from "@perennial-fl/core";
+import { numbersOf, tensorOf } from "./numbers.js";
 import type { Move } from "./strategy.js";
 
 /** w ← ŵ. The aggregate becomes the model; nothing is remembered. */
@@ -9,6 +10,24 @@ export const replace: Move<null> = {
   init: () => null,
   update: (aggregate) => [aggregate, null],
 };
+
+/** w ← w + η (ŵ − w): with η = 1 the aggregate itself, to the bit. Nothing is remembered. */
+export function stepMove(eta: number): Move<null> {
+  if (eta === 1) return replace;
+  return {
+    init: () => null,
+    update: (aggregate, state, current) => [
+      current.map((w, index) => {
+        const [from, to] = [numbersOf(w), numbersOf(aggregate[index] as Tensor)];
+        return tensorOf(
+          w,
+          Float64Array.from(from, (x, i) => x + eta * ((to[i] as number) - x)),
+        );
+      }),
+      state,
+    ],
+  };
+}
 
 /** What the moves of a server optimizer remember: how many updates they made, and their moments. */
 export type MomentState = { readonly step: number; readonly m: Parameters; readonly v: Parameters };

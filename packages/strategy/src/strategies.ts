@@ -1,35 +1,16 @@
 // The strategies, one row each: how they aggregate and move, and the plan that names them. Defaults are Flower's.
-import { FederationError } from "@perennial-fl/core";
-import type { Config, Phase, Saved } from "@perennial-fl/core";
+import { FederationError, scaffoldNames } from "@perennial-fl/core";
 import { median, trimmedMean } from "./coordinates.js";
 import { bulyan as bulyanAggregate, krum as krumAggregate } from "./distances.js";
 import { fairMean } from "./fairness.js";
 import { weightedMean } from "./mean.js";
-import { adagradMove, adamMove, momentumMove, replace, yogiMove } from "./moves.js";
+import { adagradMove, adamMove, momentumMove, replace, stepMove, yogiMove } from "./moves.js";
 import type { AdaptiveOptions, MomentState } from "./moves.js";
-import { byFraction } from "./select.js";
-import type { Aggregate, Move, Strategy } from "./strategy.js";
-
-/** What all strategies take; the names and defaults are Flower's. */
-export interface StrategyOptions {
-  /** Share of the available clients that trains in a round. Default 1. */
-  readonly fractionFit?: number;
-  /** Share that evaluates the new model. Default 1; 0 skips evaluation. */
-  readonly fractionEvaluate?: number;
-  /** Default 2, or fewer if fewer are enough to be available. */
-  readonly minFitClients?: number;
-  /** Default as `minFitClients`. */
-  readonly minEvaluateClients?: number;
-  /** Default 2. */
-  readonly minAvailableClients?: number;
-  /** Asks so many times more clients to train than are needed; who is last is surplus. Default 1. */
-  readonly overSelection?: number;
-  /** Share of the cohort that must have answered for a round to count. Default: one client is enough. */
-  readonly minCompletion?: number;
-  /** What clients are told with a fit instruction. */
-  readonly onFitConfig?: (round: number) => Config;
-  readonly onEvaluateConfig?: (round: number) => Config;
-}
+import { countedRound, plainMean, scaffoldExchange, scaffoldMove } from "./scaffold.js";
+import type { ScaffoldState } from "./scaffold.js";
+import { checkCount, checkRates, strategy } from "./build.js";
+import type { StrategyOptions } from "./build.js";
+import type { Move, Strategy } from "./strategy.js";
 
 /** FedAvg: the weighted mean of the updates becomes the model (McMahan et al. 2017, arXiv 1602.05629). */
 export function fedAvg(options: StrategyOptions = {}): Strategy<null> {
@@ -46,7 +27,7 @@ export function fedProx({
   proximalMu = 0,
   ...options
 }: StrategyOptions & { readonly proximalMu?: number } = {}): Strategy<null> {
-  check("fedprox", { proximalMu });
+  checkRates("fedprox", { proximalMu });
   const onFitConfig = (round: number) => ({ ...options.onFitConfig?.(round), proximal_mu: { float: proximalMu } });
   return strategy("fedprox", { ...options, onFitConfig }, { proximalMu }, weightedMean, replace);
 }
@@ -61,7 +42,7 @@ export function fedAvgM({
   readonly serverMomentum?: number;
 } = {}): Strategy<MomentState> {
   const rates = { serverLearningRate, serverMomentum };
-  check("fedavgm", rates);
+  checkRates("fedavgm", rates);
   return strategy(
     "fedavgm",
     options,
@@ -134,10 +115,68 @@ export function qFedAvg({
   readonly learningRate?: number;
   readonly lossMetric?: string;
 } = {}): Strategy<null> {
-  check("qfedavg", { q });
+  checkRates("qfedavg", { q });
   if (!(learningRate > 0))
     throw new FederationError("argument/invalid", `qfedavg's learningRate cannot be ${learningRate}`);
   return strategy("qfedavg", options, { q, learningRate }, fairMean({ q, learningRate, lossMetric }), replace);
+}
+
+/**
+ * SCAFFOLD: variates correct the drift of clients with different data (Karimireddy et al. 2020, arXiv 1910.06378).
+ * Clients keep their own (`moduleClient`'s `scaffold`); updates have equal weights, as in the paper.
+ */
+export function scaffold({
+  population,
+  serverLearningRate = 1,
+  ...options
+}: Omit<StrategyOptions, "late" | "stalenessExponent"> & {
+  /** N: how many clients the federation has, in all. Default `minAvailableClients`. */
+  readonly population?: number;
+  /** η_g. Default 1. */
+  readonly serverLearningRate?: number;
+} = {}): Strategy<ScaffoldState> {
+  checkRates("scaffold", { serverLearningRate });
+  // A plain object may say more than its type.
+  if ((options as StrategyOptions).late === "stale") {
+    throw new FederationError("argument/invalid", "scaffold cannot count late updates: their variates have moved on");
+  }
+  const clients = population ?? options.minAvailableClients ?? 2;
+  checkCount("scaffold's population", clients);
+  const move = scaffoldMove({ eta: serverLearningRate, population: clients });
+  const plain = strategy("scaffold", options, { serverLearningRate, population: clients }, plainMean, move);
+  return {
+    ...plain,
+    configure: (round, phase, state, client) => {
+      const config = plain.configure(round, phase, state, client);
+      if (phase !== "fit") return config;
+      return { ...config, [scaffoldNames.counted]: countedRound(state as ScaffoldState, client) };
+    },
+    exchange: scaffoldExchange,
+  };
+}
+
+/**
+ * FedBuff: asynchronous, in buffers (Nguyen et al. 2022, arXiv 2106.06639). A round is a buffer of `bufferSize` updates;
+ * all clients work all the time, an update of an older model is scaled by its age, and the model moves by the mean:
+ * w ← w + η_g / K Σ (1 + τ_k)^−½ Δ_k. A client trains each version of the model at most once.
+ */
+export function fedBuff({
+  bufferSize = 10,
+  serverLearningRate = 1,
+  ...options
+}: Omit<StrategyOptions, "fractionFit" | "late" | "overSelection"> & {
+  /** K. Default 10. When all clients have answered with less, that is enough. */
+  readonly bufferSize?: number;
+  /** η_g. Default 1. */
+  readonly serverLearningRate?: number;
+} = {}): Strategy<null> {
+  checkRates("fedbuff", { serverLearningRate });
+  checkCount("fedbuff's bufferSize", bufferSize);
+  const rates = { bufferSize, serverLearningRate };
+  // Clients that evaluate hold up those that train, so they do only if they are asked to.
+  const asynchronous = { fractionEvaluate: 0, ...options, late: "stale" } as const;
+  const plain = strategy("fedbuff", asynchronous, rates, plainMean, stepMove(serverLearningRate));
+  return { ...plain, selectFit: { ...plain.selectFit, closesAt: () => bufferSize, continuous: true } };
 }
 
 /** Every strategy by the name that the command line and the plan use. */
@@ -154,6 +193,8 @@ export const strategies = {
   bulyan,
   qfedavg: qFedAvg,
   faulttolerantfedavg: faultTolerantFedAvg,
+  scaffold,
+  fedbuff: fedBuff,
 } as const;
 
 export type StrategyName = keyof typeof strategies;
@@ -166,42 +207,6 @@ function fedOpt(
 ): Strategy<MomentState> {
   const { eta = defaults.eta, beta1 = defaults.beta1, beta2 = defaults.beta2, tau = defaults.tau } = options;
   const rates = { eta, beta1, beta2, tau };
-  check(name, rates);
+  checkRates(name, rates);
   return strategy(name, options, rates, weightedMean, move(rates));
-}
-
-/** Rates are from 0, and betas below 1. */
-function check(name: string, rates: Record<string, number>): void {
-  for (const [rate, value] of Object.entries(rates)) {
-    const limit = rate.startsWith("beta") ? 1 : Infinity;
-    if (!(value >= 0 && value < limit))
-      throw new FederationError("argument/invalid", `${name}'s ${rate} cannot be ${value}`);
-  }
-}
-
-function strategy<State extends Saved>(
-  name: string,
-  options: StrategyOptions,
-  rates: Record<string, number>,
-  aggregate: Aggregate,
-  move: Move<State>,
-): Strategy<State> {
-  const { fractionFit = 1, fractionEvaluate = 1, minAvailableClients = 2 } = options;
-  // Whoever says that one client is enough does not want to wait for a second.
-  const few = Math.min(2, Math.max(1, minAvailableClients));
-  const { minFitClients = few, minEvaluateClients = few } = options;
-  const { minCompletion = 0, overSelection = 1, onFitConfig, onEvaluateConfig } = options;
-  const all = { minAvailable: minAvailableClients };
-  return {
-    // Numbers of clients are left out: a federation that loses one for good must be able to go on with fewer.
-    plan: { strategy: name, ...rates, fractionFit, fractionEvaluate, minCompletion, overSelection },
-    selectFit: byFraction({ ...all, fraction: fractionFit, min: minFitClients, overSelection }),
-    selectEvaluate: byFraction({ ...all, fraction: fractionEvaluate, min: minEvaluateClients }),
-    configure: (round: number, phase: Phase) =>
-      (phase === "fit" ? onFitConfig?.(round) : onEvaluateConfig?.(round)) ?? {},
-    // Of those who were needed, not of the spare ones.
-    enough: (answered, asked) => answered >= 1 && answered >= (minCompletion * asked) / overSelection,
-    aggregate,
-    move,
-  };
 }

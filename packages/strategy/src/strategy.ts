@@ -6,6 +6,7 @@ import type {
   Parameters,
   Phase,
   Random,
+  Records,
   Saved,
   SavedState,
   StoredResult,
@@ -22,6 +23,11 @@ export interface Select {
   choose(available: readonly ClientId[], random: Random): readonly ClientId[];
   /** How many answers of a cohort of this size close the phase; the rest is surplus. Absent: all of them. */
   readonly closesAt?: (cohortSize: number) => number;
+  /**
+   * Whoever is free while the phase is open is asked too, and an update that was begun in an earlier round fills the
+   * phase as well as one of this round: the round is a buffer (FedBuff).
+   */
+  readonly continuous?: true;
 }
 
 /** One client's accepted update. */
@@ -31,6 +37,10 @@ export interface Contribution {
   /** From 1. */
   readonly numExamples: number;
   readonly metrics: Metrics;
+  /** What came beside the model, by name, for a strategy with an {@link Exchange}; absent for a stock client. */
+  readonly records?: { readonly [name: string]: StoredResult };
+  /** The round whose model it was trained from, where that is an earlier one, and that model. */
+  readonly stale?: { readonly round: number; readonly base: StoredResult };
 }
 
 /**
@@ -63,16 +73,35 @@ export interface Move<State extends Saved = Saved> {
   update(aggregate: Parameters, state: State, current: Parameters, context: RoundContext): readonly [Parameters, State];
 }
 
+/** Named records that travel beside the model, to and from our own clients. A stock client gets and gives the model alone. */
+export interface Exchange {
+  /** What goes with a fit instruction: the same object for the same state, so that it is encoded once. */
+  give(state: Saved): Records;
+  /** The records that a fit answer must bring, each with the tensors of the model. */
+  readonly take: readonly string[];
+  /** What a stock client's missing records mean, in words. */
+  readonly without: string;
+}
+
+/** What becomes of an update that comes after its round had closed, where it is not dropped. */
+export interface LatePolicy {
+  /** a of s(τ) = (1 + τ)^−a, by which an update is scaled whose model was τ rounds old. */
+  readonly exponent: number;
+}
+
 /** A federated strategy. It remembers nothing itself, so a resumed run goes on as if nothing had happened. */
 export interface Strategy<State extends Saved = Saved> {
   /** Name and every option that shapes the result. A run is only resumed under the plan it began with. */
   readonly plan: SavedState;
   readonly selectFit: Select;
   readonly selectEvaluate: Select;
-  /** What clients are told with their instruction. */
-  configure(round: number, phase: Phase, state: Saved): Config;
+  /** What a client is told with its instruction. */
+  configure(round: number, phase: Phase, state: Saved, client: ClientId): Config;
   /** Whether so many answers out of so many asked make a round. If not, it is skipped and the model stays. */
   enough(answered: number, asked: number): boolean;
   readonly aggregate: Aggregate;
   readonly move: Move<State>;
+  readonly exchange?: Exchange;
+  /** Absent: what is late is dropped. */
+  readonly late?: LatePolicy;
 }

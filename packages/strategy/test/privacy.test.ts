@@ -124,8 +124,8 @@ describe("a private strategy", () => {
       adaptive: { countStddev: 0 },
     });
     const held = begin(strategy);
-    expect(strategy.configure(1, "fit", held.state)).to.deep.equal({ clipping_norm: { float: 2 } });
-    expect(strategy.configure(1, "evaluate", held.state)).to.deep.equal({});
+    expect(strategy.configure(1, "fit", held.state, "a")).to.deep.equal({ clipping_norm: { float: 2 } });
+    expect(strategy.configure(1, "evaluate", held.state, "a")).to.deep.equal({});
     const bits = [true, false].map((norm_bit) => sent([1, 1, 0], { metrics: { norm_bit } }));
     expect((advance(strategy, bits, held, { round: 1, seed: 1 }).state as PrivateState).clippingNorm).to.equal(2);
     expect(() => advance(strategy, [sent([1, 1, 0])], held, { round: 1, seed: 1 })).to.throw("norm_bit from c");

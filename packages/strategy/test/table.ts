@@ -113,5 +113,9 @@ export const rows: readonly Row[] = [
   },
   // Nobody is malicious: all three are chosen, and all three values are nearest to the median.
   { name: "bulyan", strategy: () => all.bulyan(), byHand: [0, 0] },
+  // The models move by the plain mean; what the variates do is in scaffold.test.ts.
+  { name: "scaffold", strategy: () => all.scaffold({ population: 3 }), byHand: [0, 0] },
+  // Half of the way to each mean: (3, -1.5), then (1.5, -0.75). What age does is in late.test.ts.
+  { name: "fedbuff", strategy: () => all.fedBuff({ serverLearningRate: 0.5 }), byHand: [1.5, -0.75] },
   { name: "qfedavg", strategy: () => all.qFedAvg({ q: 1, learningRate: 1 }), byHand: fair() },
 ];

@@ -2,7 +2,9 @@
 import { sameKey } from "@perennial-fl/core";
 import type { ClientId } from "@perennial-fl/core";
 import { stopTimer } from "../plan.js";
+import { deadlineTimer, sameQuestion } from "./progress.js";
 import type {
+  Admission,
   Durable,
   EngineEvent,
   EngineState,
@@ -40,6 +42,8 @@ export function apply(state: EngineState, event: EngineEvent): EngineState {
           event.failures.map((failure) => [failure.client, { type: "failed", failure }]),
         ),
       };
+    case "admitted":
+      return admitted(state, event);
     case "moved":
       return {
         ...state,
@@ -73,7 +77,16 @@ export function rejoinTimer(client: ClientId): string {
 
 function committed(state: EngineState, durable: Durable): EngineState {
   const skipped = durable.history.at(-1)?.outcome === "skipped" ? state.skipped + 1 : 0;
-  return { ...state, durable, open: {}, skipped };
+  const underWay = new Set([...state.clients.values()].map(({ asked }) => asked?.round));
+  const versions = new Map([...state.versions].filter(([round]) => underWay.has(round)));
+  return { ...state, durable, open: {}, skipped, versions };
+}
+
+/** A late answer counts once, however often it comes. */
+function admitted(state: EngineState, { key, into, late }: Admission): EngineState {
+  const before = [...(state.open.late ?? []).map((each) => each.late), ...(state.durable.carried ?? [])];
+  if (before.some(({ client, round }) => client === late.client && round === late.round)) return state;
+  return { ...state, open: { ...state.open, late: [...(state.open.late ?? []), { key, into, late }] } };
 }
 
 function joined(state: EngineState, { client, identified }: Extract<EngineEvent, { type: "joined" }>): EngineState {
@@ -82,13 +95,17 @@ function joined(state: EngineState, { client, identified }: Extract<EngineEvent,
   return withPresence({ ...state, timers }, client, { identified, connected: true });
 }
 
-/** Whoever was on the roster at the opening and is not here is expected back: so it is after a restart. */
+/**
+ * Whoever was on the roster at the opening and is not here is expected back: so it is after a restart. A phase that is
+ * opened again has grown: its answers stay.
+ */
 function opened(state: EngineState, { key, cohort, roster }: Opening): EngineState {
+  const known = state.open[key.phase];
   const away = roster.map((client): [ClientId, Presence] => [client, { identified: true, connected: false }]);
   return {
     ...state,
     clients: new Map([...away, ...state.clients]),
-    open: withPhase(state, { key, cohort, outcomes: new Map() }),
+    open: withPhase(state, { outcomes: new Map(), ...(sameQuestion(known, key) ? known : {}), key, cohort }),
   };
 }
 
@@ -115,6 +132,10 @@ function elapsed(state: EngineState, timer: string): EngineState {
   const timers = new Set(state.timers);
   timers.delete(timer);
   if (timer === stopTimer) return { ...state, timers, stopping: true };
+  const { fit } = state.open;
+  if (fit && deadlineTimer(fit.key) === timer) {
+    return { ...state, timers, open: { ...state.open, fit: { ...fit, closed: true } } };
+  }
   const gone = [...state.clients].find(([client, { connected }]) => !connected && rejoinTimer(client) === timer);
   return gone ? withPresence({ ...state, timers }, gone[0], undefined) : { ...state, timers };
 }

@@ -4,19 +4,39 @@ import { weightedMetrics } from "@perennial-fl/strategy";
 import type { Contribution } from "@perennial-fl/strategy";
 import type { PhaseRecord, RoundRecord } from "../history.js";
 import type { Plan } from "../plan.js";
-import { answers, countedFits, roster } from "./progress.js";
-import type { Answer, Command, Durable, EngineState, PhaseProgress } from "./types.js";
+import { contribution } from "./exchange.js";
+import { carriedOn, lateAnswers } from "./late.js";
+import { answers, roster } from "./progress.js";
+import type { Answer, Command, Durable, EngineState, LateAnswer, PhaseProgress } from "./types.js";
+
+/** What the strategy is given: in cohort order, late updates among the others, and whoever counts twice by age. */
+export function aggregate(plan: Plan, state: EngineState, fit: PhaseProgress): Command {
+  const { fresh, late } = counted(plan, state, fit);
+  const contributions = [
+    ...fresh.map(([client, answer]) => contribution(plan, client, answer)),
+    ...late.map(({ client, round, answer, base }) => ({
+      ...contribution(plan, client, answer),
+      stale: { round, base },
+    })),
+  ];
+  return {
+    type: "aggregate",
+    round: state.durable.round + 1,
+    contributions: late.length === 0 ? contributions : contributions.sort(byClientAndRound),
+  };
+}
+
+function byClientAndRound(a: Contribution, b: Contribution): number {
+  if (a.client !== b.client) return a.client < b.client ? -1 : 1;
+  return (a.stale?.round ?? Infinity) - (b.stale?.round ?? Infinity);
+}
 
 /** Too few answers are as good as none: the model stays, and the round is skipped. */
-export function aggregate(plan: Plan, state: EngineState, fit: PhaseProgress): Command {
-  const counted = countedFits(plan, fit);
-  const contributions = counted.map(([client, { update, numExamples, metrics }]): Contribution => ({
-    client,
-    result: update,
-    numExamples,
-    metrics,
-  }));
-  return { type: "aggregate", round: state.durable.round + 1, contributions };
+function counted(plan: Plan, state: EngineState, fit: PhaseProgress) {
+  const [fresh, late] = [answers(fit, "fit"), lateAnswers(state)];
+  return plan.strategy.enough(fresh.length + late.length, fit.cohort.length)
+    ? { fresh, late }
+    : { fresh: [], late: [] };
 }
 
 /** Why a round is skipped, in the words of its first failure. */
@@ -48,6 +68,7 @@ export function checkpoint(plan: Plan, state: EngineState): Command {
 export function commit(plan: Plan, state: EngineState): Command {
   const record = recordOf(plan, state);
   const moved = state.open.moved ?? state.durable;
+  const carried = carriedOn(state);
   const durable: Durable = {
     run: state.durable.run,
     attempt: state.durable.attempt,
@@ -56,27 +77,33 @@ export function commit(plan: Plan, state: EngineState): Command {
     strategyState: moved.strategyState,
     history: [...state.durable.history, record],
     roster: roster(state),
+    ...(carried.length === 0 ? {} : { carried }),
   };
   return { type: "commit", durable, record };
 }
 
 function recordOf(plan: Plan, state: EngineState): RoundRecord {
   const { fit, evaluate } = state.open;
-  const fits = fit ? countedFits(plan, fit) : [];
+  const { fresh, late } = fit ? counted(plan, state, fit) : { fresh: [], late: [] };
   const evaluations = evaluate ? answers(evaluate, "evaluate") : [];
   const losses = weightedMetrics(evaluations.map(([, { loss, numExamples }]) => ({ numExamples, metrics: { loss } })));
   return {
     round: state.durable.round + 1,
-    outcome: fits.length > 0 ? "committed" : "skipped",
-    fit: phaseRecord(fit, fits),
+    outcome: fresh.length + late.length > 0 ? "committed" : "skipped",
+    fit: phaseRecord(fit, fresh, late),
     evaluate: phaseRecord(evaluate, evaluations),
     ...(losses["loss"] === undefined ? {} : { loss: losses["loss"] }),
     ...(state.open.central && { central: state.open.central }),
   };
 }
 
-function phaseRecord(progress: PhaseProgress | undefined, counted: readonly [ClientId, Answer][]): PhaseRecord {
+function phaseRecord(
+  progress: PhaseProgress | undefined,
+  counted: readonly [ClientId, Answer][],
+  late: readonly LateAnswer[] = [],
+): PhaseRecord {
   const cohort = progress?.cohort ?? [];
+  const all = [...counted.map(([, answer]) => answer), ...late.map(({ answer }) => answer)];
   return {
     cohort,
     answered: counted.map(([client]) => client),
@@ -84,7 +111,8 @@ function phaseRecord(progress: PhaseProgress | undefined, counted: readonly [Cli
       const outcome = progress?.outcomes.get(client);
       return outcome?.type === "failed" ? [{ ...outcome.failure }] : [];
     }),
-    numExamples: counted.reduce((sum, [, { numExamples }]) => sum + numExamples, 0),
-    metrics: weightedMetrics(counted.map(([, answer]) => answer)),
+    numExamples: all.reduce((sum, { numExamples }) => sum + numExamples, 0),
+    metrics: weightedMetrics(all),
+    ...(late.length === 0 ? {} : { late: late.map(({ client, round }) => ({ client, round })) }),
   };
 }

@@ -1,6 +1,6 @@
 // What to do next, read off what is known. Level-triggered: a restarted engine that knows the same decides the same.
 import type { Plan } from "../plan.js";
-import { ask, expectBack } from "./asking.js";
+import { ask, expectBack, waitsForLate } from "./asking.js";
 import { aggregate, checkpoint, commit, measure, whySkipped } from "./closing.js";
 import { farewell } from "./farewell.js";
 import { openEvaluate, openFit } from "./opening.js";
@@ -25,7 +25,7 @@ function advance(plan: Plan, state: EngineState): Step {
   const { fit, moved, central, evaluate, checkpointed } = state.open;
   const only = (command: Command): Step => ({ state, commands: [command] });
   if (fit === undefined) return openFit(plan, state);
-  if (!isOver(fit)) return ask(plan, state, fit);
+  if (!isOver(fit) || waitsForLate(plan, state)) return ask(plan, state, fit);
   if (moved === undefined) return only(aggregate(plan, state, fit));
   if (plan.measures === true && central === undefined) return only(measure(state, moved));
   if (evaluate === undefined) return only(openEvaluate(plan, state));

@@ -1,16 +1,17 @@
 // Opening a phase: who takes part, or whom the round waits for.
 import { random } from "@perennial-fl/core";
-import type { Phase, RequestKey } from "@perennial-fl/core";
+import type { RequestKey } from "@perennial-fl/core";
 import type { Plan } from "../plan.js";
 import { withTimer } from "./apply.js";
-import { available, clientsTimer, roster } from "./progress.js";
+import { available, clientsTimer, keyOf, reachable, roster } from "./progress.js";
 import type { Command, EngineState, Step } from "./types.js";
 
 /** Opens the round once enough clients are available, and says meanwhile how many are. */
 export function openFit(plan: Plan, state: EngineState): Step {
   const free = available(plan, state);
   const needed = plan.strategy.selectFit.minAvailable;
-  if (free.length < needed) return waitForClients(plan, state, free.length, needed);
+  const here = reachable(plan, state);
+  if (here < needed) return waitForClients(plan, state, here, needed);
   const key = keyOf(state, "fit");
   const cohort = [...plan.strategy.selectFit.choose(free, drawFor(plan, key))].sort();
   return { state, commands: [{ type: "open", key, cohort, roster: roster(state) }] };
@@ -37,11 +38,6 @@ function waitForClients(plan: Plan, before: EngineState, free: number, needed: n
     commands.push({ type: "report", event: { type: "waiting", round, available: free, needed } });
   }
   return { state, commands };
-}
-
-function keyOf(state: EngineState, phase: Phase): RequestKey {
-  const { run, round, attempt } = state.durable;
-  return { run, round: round + 1, attempt, phase };
 }
 
 /** Derived from what it is for and never a stream, so a resumed run draws the same. */

@@ -29,12 +29,6 @@ export function answers<T extends Phase>(
   });
 }
 
-/** The fit answers that make the round: all of them, or none if they are too few. */
-export function countedFits(plan: Plan, fit: PhaseProgress): ReturnType<typeof answers<"fit">> {
-  const fits = answers(fit, "fit");
-  return plan.strategy.enough(fits.length, fit.cohort.length) ? fits : [];
-}
-
 export function sameQuestion(progress: PhaseProgress | undefined, key: RequestKey | undefined): boolean {
   return progress !== undefined && key !== undefined && sameKey(progress.key, key);
 }
@@ -43,6 +37,19 @@ export function sameQuestion(progress: PhaseProgress | undefined, key: RequestKe
 export function available(plan: Plan, state: EngineState): ClientId[] {
   const wanted = plan.criterion ?? (() => true);
   return [...state.clients].flatMap(([client, { asked }]) => (asked || !wanted(client) ? [] : [client])).sort();
+}
+
+/** Clients that a buffer can count on: also those that still work on an older question. */
+export function reachable(plan: Plan, state: EngineState): number {
+  const { criterion = () => true, strategy } = plan;
+  if (strategy.selectFit.continuous !== true) return available(plan, state).length;
+  return [...state.clients.keys()].filter(criterion).length;
+}
+
+/** The key of a phase of the round under way. */
+export function keyOf(state: EngineState, phase: Phase): RequestKey {
+  const { run, round, attempt } = state.durable;
+  return { run, round: round + 1, attempt, phase };
 }
 
 /** Everyone with an id of their own, here or expected back. */

@@ -5,7 +5,8 @@ import type { Plan } from "../plan.js";
 import { apply } from "./apply.js";
 import { decide } from "./decide.js";
 import { whySkipped } from "./closing.js";
-import { available, clientsTimer, deadlineTimer, outstanding, sameQuestion } from "./progress.js";
+import { admission } from "./late.js";
+import { clientsTimer, deadlineTimer, outstanding, reachable, sameQuestion } from "./progress.js";
 import type { Command, Durable, EngineEvent, EngineState, Fact, PhaseProgress, Step } from "./types.js";
 import { objection } from "./validate.js";
 
@@ -15,6 +16,7 @@ export function initialState(durable: Durable): EngineState {
     durable,
     open: {},
     clients: new Map(durable.roster.map((client) => [client, { identified: true, connected: false }])),
+    versions: new Map(),
     timers: new Set(),
     skipped: 0,
     stopping: false,
@@ -30,7 +32,7 @@ export function step(plan: Plan, before: EngineState, event: EngineEvent): Step 
   const state = apply(before, event);
   const judged = judge(plan, before, event);
   // What this event makes durable changes what is known, so nothing else is decided until its fact arrives.
-  if (judged.some(({ type }) => type === "accept" || type === "drop" || type === "giveUp"))
+  if (judged.some(({ type }) => type === "accept" || type === "admit" || type === "drop" || type === "giveUp"))
     return { state, commands: judged };
   const decided = decide(plan, state);
   return { state: decided.state, commands: [...judged, ...decided.commands] };
@@ -52,11 +54,11 @@ export function stepFacts(plan: Plan, before: EngineState, facts: readonly Fact[
 function judge(plan: Plan, state: EngineState, event: EngineEvent): Command[] {
   switch (event.type) {
     case "joined":
-      return [{ type: "report", event: { type: "client-joined", client: event.client, identified: event.identified } }];
+      return judgeJoined(plan, event);
     case "left":
       return [{ type: "report", event: { type: "client-left", client: event.client, message: event.message } }];
     case "replied":
-      return judgeReply(state, event);
+      return judgeReply(plan, state, event);
     case "unreadable": {
       const progress = progressFor(state, event.key);
       if (progress === undefined || !outstanding(progress).includes(event.client)) {
@@ -67,6 +69,8 @@ function judge(plan: Plan, state: EngineState, event: EngineEvent): Command[] {
     case "elapsed":
       return [...judgeDeadline(state, event.timer), ...judgeWaiting(plan, state, event.timer)];
     case "opened":
+      // A buffer that grows was opened before, and each newcomer is reported when it is asked.
+      if (sameQuestion(state.open[event.key.phase], event.key)) return [];
       return [
         { type: "report", event: { type: openedEvent[event.key.phase], round: event.key.round, cohort: event.cohort } },
       ];
@@ -86,6 +90,11 @@ function judge(plan: Plan, state: EngineState, event: EngineEvent): Command[] {
           },
         },
       ];
+    }
+    case "admitted": {
+      const { client, round, answer } = event.late;
+      const about = { round: event.into, phase: "fit", client, numExamples: answer.numExamples } as const;
+      return [{ type: "report", event: { type: "result-accepted", ...about, staleness: event.into - round } }];
     }
     case "dropped":
       return event.failures.map((failure) => ({
@@ -113,12 +122,26 @@ function judge(plan: Plan, state: EngineState, event: EngineEvent): Command[] {
 
 const openedEvent = { fit: "round-opened", evaluate: "evaluation-opened" } as const satisfies Record<Phase, string>;
 
+/** A stock client takes part in what it can, and this is said aloud. */
+function judgeJoined({ strategy }: Plan, { client, identified }: Extract<FleetEvent, { type: "joined" }>): Command[] {
+  const joined: Command = { type: "report", event: { type: "client-joined", client, identified } };
+  if (identified || !strategy.exchange) return [joined];
+  const message = `${client} is a stock Flower client and cannot exchange ${strategy.exchange.take.join(", ")}: ${strategy.exchange.without}`;
+  return [joined, { type: "report", event: { type: "warning", message } }];
+}
+
 /** An answer counts if its question is still open for that client and the model's schema agrees. */
-function judgeReply(state: EngineState, event: Extract<FleetEvent, { type: "replied" }>): Command[] {
+function judgeReply(plan: Plan, state: EngineState, event: Extract<FleetEvent, { type: "replied" }>): Command[] {
   const { client, key, reply } = event;
   const progress = progressFor(state, key);
   if (key === undefined || progress === undefined || !outstanding(progress).includes(client)) {
     if (key === undefined) return [];
+    const admitted = admission(plan, state, event);
+    if (typeof admitted === "object") return [{ type: "admit", ...admitted }];
+    if (admitted !== undefined) {
+      const message = `the late update of ${client} for round ${key.round} cannot count: ${admitted}`;
+      return [{ type: "report", event: { type: "warning", message } }];
+    }
     const member = progress?.cohort.includes(client) ?? false;
     const failed = progress?.outcomes.get(client)?.type === "failed";
     const why = progress === undefined || failed ? "late" : member ? "repeated" : "unasked";
@@ -128,7 +151,8 @@ function judgeReply(state: EngineState, event: Extract<FleetEvent, { type: "repl
   if (reply.type !== key.phase)
     return [drop(key, client, "invalid", `a ${key.phase} was asked, and a ${reply.type} came`)];
   const answer = reply;
-  const why = objection(answer, state.durable.parameters);
+  const identified = state.clients.get(client)?.identified ?? false;
+  const why = objection(plan, answer, state.durable.parameters, identified);
   return [why === undefined ? { type: "accept", key, client, answer } : drop(key, client, "invalid", why)];
 }
 
@@ -147,7 +171,7 @@ function judgeDeadline(state: EngineState, timer: string): Command[] {
 /** The wait for enough clients has its limit too; the run stays as it is and can be resumed. */
 function judgeWaiting(plan: Plan, state: EngineState, timer: string): Command[] {
   const round = state.durable.round + 1;
-  const [free, needed] = [available(plan, state).length, plan.strategy.selectFit.minAvailable];
+  const [free, needed] = [reachable(plan, state), plan.strategy.selectFit.minAvailable];
   if (timer !== clientsTimer(round) || state.open.fit !== undefined || free >= needed) return [];
   return [{ type: "giveUp", message: `round ${round} needs ${needed} clients, and only ${free} came in time` }];
 }

@@ -28,6 +28,18 @@ export interface Durable {
   readonly history: History;
   /** Clients with an id of their own that took part when the round was committed. They are expected back. */
   readonly roster: readonly ClientId[];
+  /** Late updates that came after this round's model was made; they count in the next. Absent: none. */
+  readonly carried?: readonly LateAnswer[];
+}
+
+/** An update that was begun in an earlier round than it counts in. */
+export interface LateAnswer {
+  readonly client: ClientId;
+  /** The round whose question it answers. */
+  readonly round: number;
+  readonly answer: Extract<Answer, { readonly type: "fit" }>;
+  /** The model that it was trained from. */
+  readonly base: StoredResult;
 }
 
 /** An answer that may count: a fit or evaluate reply. */
@@ -42,6 +54,8 @@ export interface PhaseProgress {
   readonly cohort: readonly ClientId[];
   /** By client; the phase is over when every member of the cohort has one. */
   readonly outcomes: ReadonlyMap<ClientId, Outcome>;
+  /** Its deadline has passed in this session: a phase that late answers can fill is not held open for them. */
+  readonly closed?: true;
 }
 
 /** The round in progress. It fills from top to bottom, and what is missing is what comes next. */
@@ -52,6 +66,8 @@ export interface OpenRound {
   readonly central?: Measured;
   readonly evaluate?: PhaseProgress;
   readonly checkpointed?: true;
+  /** Late answers admitted while this round was under way. They stand in its journal. */
+  readonly late?: readonly Admission[];
 }
 
 /** The server's own evaluation of a model. */
@@ -71,6 +87,8 @@ export interface EngineState {
   readonly durable: Durable;
   readonly open: OpenRound;
   readonly clients: ReadonlyMap<ClientId, Presence>;
+  /** The models that questions still under way were asked with, by round; only where late answers count. */
+  readonly versions: ReadonlyMap<number, StoredResult>;
   /** Timers that are running, by name. */
   readonly timers: ReadonlySet<string>;
   /** The last thing said about waiting, so that it is said once. */
@@ -91,11 +109,21 @@ export interface Opening {
   readonly roster: readonly ClientId[];
 }
 
+/** The decision that a late answer counts. */
+export interface Admission {
+  /** The fit of the round now under way, whether or not it is open yet: the journal belongs to that round. */
+  readonly key: RequestKey;
+  /** The round that it counts in: this one, or the next when this one's model is made. */
+  readonly into: number;
+  readonly late: LateAnswer;
+}
+
 /** A fact that the runner reports once a command's effect is durable. The journalled ones are replayed on resume. */
 export type Fact =
   | ({ readonly type: "opened" } & Opening)
   | { readonly type: "accepted"; readonly key: RequestKey; readonly client: ClientId; readonly answer: Answer }
   | { readonly type: "dropped"; readonly key: RequestKey; readonly failures: readonly Failure[] }
+  | ({ readonly type: "admitted" } & Admission)
   | { readonly type: "moved"; readonly parameters: Parameters; readonly strategyState: Saved }
   | ({ readonly type: "measured" } & Measured)
   | { readonly type: "checkpointed" }
@@ -110,6 +138,7 @@ export type Command =
   | ({ readonly type: "open" } & Opening)
   | { readonly type: "accept"; readonly key: RequestKey; readonly client: ClientId; readonly answer: Answer }
   | { readonly type: "drop"; readonly key: RequestKey; readonly failures: readonly Failure[] }
+  | ({ readonly type: "admit" } & Admission)
   | { readonly type: "aggregate"; readonly round: number; readonly contributions: readonly Contribution[] }
   | { readonly type: "measure"; readonly round: number; readonly parameters: Parameters }
   | {

@@ -1,28 +1,51 @@
 // Whether an answer may count. The global model's schema is the law.
 import { describeTensor, sameHeader } from "@perennial-fl/core";
 import type { Parameters } from "@perennial-fl/core";
+import { updateNorm } from "@perennial-fl/strategy";
+import type { Plan } from "../plan.js";
+import { modelTensors, recordsObjection } from "./exchange.js";
 import type { Answer } from "./types.js";
 
+type FitAnswer = Extract<Answer, { readonly type: "fit" }>;
+
 /** Why the answer cannot count, naming what, where and the value; `undefined` when it can. */
-export function objection(answer: Answer, parameters: Parameters): string | undefined {
+export function objection(plan: Plan, answer: Answer, parameters: Parameters, identified: boolean): string | undefined {
   if (!Number.isSafeInteger(answer.numExamples) || answer.numExamples < 1) {
     return `numExamples is a whole number from 1, not ${answer.numExamples}`;
   }
   if (answer.type === "evaluate") {
     return Number.isFinite(answer.loss) ? undefined : `the loss is ${answer.loss}`;
   }
-  const { tensors } = answer.update;
-  if (tensors.length !== parameters.length) {
-    return `the update has ${tensors.length} tensors, and the model ${parameters.length}`;
+  const { maxExamples } = plan;
+  if (maxExamples?.excess === "reject" && answer.numExamples > maxExamples.count) {
+    return `numExamples is ${answer.numExamples}, and at most ${maxExamples.count} count here`;
   }
-  for (const [index, tensor] of tensors.entries()) {
-    const expected = parameters[index];
-    if (expected === undefined || !sameHeader(tensor, expected)) {
-      return `tensor ${index} is ${describeTensor(tensor)}, and the model's is ${expected ? describeTensor(expected) : "absent"}`;
+  const { exchange } = plan.strategy;
+  const records = exchange && recordsObjection(exchange, answer, parameters, identified);
+  return records ?? schemaObjection(plan, answer, parameters) ?? normObjection(plan, answer, parameters);
+}
+
+function schemaObjection({ strategy }: Plan, answer: FitAnswer, parameters: Parameters): string | undefined {
+  const { tensors } = answer.update;
+  const count = modelTensors(strategy.exchange, answer);
+  if (count !== parameters.length) {
+    return `the update has ${count} tensors, and the model ${parameters.length}`;
+  }
+  for (const [index, expected] of parameters.entries()) {
+    const tensor = tensors[index];
+    if (tensor === undefined || !sameHeader(tensor, expected)) {
+      return `tensor ${index} is ${tensor ? describeTensor(tensor) : "absent"}, and the model's is ${describeTensor(expected)}`;
     }
     if (tensor.firstNonFinite !== undefined) {
       return `tensor ${index} (${describeTensor(tensor)}) is not finite at element ${tensor.firstNonFinite}`;
     }
   }
   return undefined;
+}
+
+/** The one check that reads the elements again, so it comes last, and only where it is asked for. */
+function normObjection({ maxUpdateNorm }: Plan, { update }: FitAnswer, parameters: Parameters): string | undefined {
+  if (maxUpdateNorm === undefined) return undefined;
+  const norm = updateNorm(update, parameters);
+  return norm <= maxUpdateNorm ? undefined : `the update's norm is ${norm}, and at most ${maxUpdateNorm} counts here`;
 }

@@ -55,6 +55,12 @@ export function withPrivacy(inner: Strategy, options: PrivacyOptions): Strategy<
     Number.isSafeInteger(population) && population >= 1,
     `population is a number of clients from 1, not ${population}`,
   );
+  // Both would let one client move the model by more than the norm, which the account does not know.
+  check(inner.exchange === undefined, "withPrivacy bounds the model's tensors, and this strategy exchanges others too");
+  check(
+    inner.late === undefined,
+    "withPrivacy counts a client once a round, and this strategy counts late updates too",
+  );
   const { targetQuantile = 0.5, learningRate = 0.2 } = adaptive ?? {};
   const kind = adaptive ? { targetQuantile, learningRate, countStddev: adaptive.countStddev ?? "clients / 20" } : {};
   const countStddev = (clients: number) => adaptive?.countStddev ?? clients / 20;
@@ -63,8 +69,8 @@ export function withPrivacy(inner: Strategy, options: PrivacyOptions): Strategy<
   return {
     ...inner,
     plan: { ...inner.plan, privacy: clipOn, noiseMultiplier, clippingNorm, population, ...kind },
-    configure: (round, phase, state) => {
-      const config = inner.configure(round, phase, (state as PrivateState).inner);
+    configure: (round, phase, state, client) => {
+      const config = inner.configure(round, phase, (state as PrivateState).inner, client);
       return phase === "fit" && clipOn === "client" ? { ...config, clipping_norm: { float: norm(state) } } : config;
     },
     aggregate(contributions, current, context) {

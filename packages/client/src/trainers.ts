@@ -1,0 +1,39 @@
+// The trainers of one client: the plain one, and those with a proximal term, opened when they are first needed.
+import { proximal } from "@perennial-fl/module";
+import type { Optimizer } from "@perennial-fl/module";
+import { openTrainer } from "@perennial-fl/trainer";
+import type { Trainer, TrainerOptions } from "@perennial-fl/trainer";
+
+export interface Trainers {
+  readonly plain: Trainer;
+  /** With the term mu/2 ‖w − anchor‖²; the plain one for a mu of 0, and where the optimizer has a term of its own. */
+  towards(mu: number): Promise<Trainer>;
+  close(): Promise<void>;
+}
+
+/** Throws what the trainer throws. */
+export async function openTrainers(options: TrainerOptions): Promise<Trainers> {
+  const plain = await openTrainer(options);
+  const opened = new Map([[0, Promise.resolve(plain)]]);
+  return {
+    plain,
+    towards(mu) {
+      const known = hasAnchor(options.optimizer) ? Promise.resolve(plain) : opened.get(mu);
+      if (known !== undefined) return known;
+      const opening = openTrainer({ ...options, optimizer: proximal(mu, options.optimizer) });
+      opened.set(mu, opening);
+      return opening;
+    },
+    async close() {
+      // One that could not be opened has nothing to close.
+      for (const opening of await Promise.allSettled(opened.values())) {
+        if (opening.status === "fulfilled") await opening.value.close();
+      }
+    },
+  };
+}
+
+function hasAnchor(optimizer: Optimizer): boolean {
+  const kinds = optimizer.references?.([{ name: "any", dtype: "float32", shape: [] }]) ?? [];
+  return kinds.some(({ kind }) => kind === "anchor");
+}

@@ -1,0 +1,87 @@
+// What all strategies have in common: the options that all take, and how a strategy is made of them.
+import { FederationError } from "@perennial-fl/core";
+import type { Config, Phase, Saved } from "@perennial-fl/core";
+import { latePolicy } from "./late.js";
+import { byFraction } from "./select.js";
+import type { Aggregate, Move, Strategy } from "./strategy.js";
+
+/** What all strategies take; the names and defaults are Flower's. */
+export interface StrategyOptions {
+  /** Share of the available clients that trains in a round. Default 1. */
+  readonly fractionFit?: number;
+  /** Share that evaluates the new model. Default 1; 0 skips evaluation. */
+  readonly fractionEvaluate?: number;
+  /** Default 2, or fewer if fewer are enough to be available. */
+  readonly minFitClients?: number;
+  /** Default as `minFitClients`. */
+  readonly minEvaluateClients?: number;
+  /** Default 2. */
+  readonly minAvailableClients?: number;
+  /** Asks so many times more clients to train than are needed; who is last is surplus. Default 1. */
+  readonly overSelection?: number;
+  /** Share of the cohort that must have answered for a round to count. Default: one client is enough. */
+  readonly minCompletion?: number;
+  /**
+   * What becomes of an update that comes after its round had closed: `drop` (default), or `stale`: it counts in the
+   * round then open, or the next, scaled by (1 + τ)^−a if its model is τ rounds old by then.
+   */
+  readonly late?: "drop" | "stale";
+  /** a of the above. Default 0.5, FedBuff's. */
+  readonly stalenessExponent?: number;
+  /** What clients are told with a fit instruction. */
+  readonly onFitConfig?: (round: number) => Config;
+  readonly onEvaluateConfig?: (round: number) => Config;
+}
+
+/** Throws `argument/invalid`: rates are from 0, and betas below 1. */
+export function checkRates(name: string, rates: Record<string, number>): void {
+  for (const [rate, value] of Object.entries(rates)) {
+    const limit = rate.startsWith("beta") ? 1 : Infinity;
+    if (!(value >= 0 && value < limit))
+      throw new FederationError("argument/invalid", `${name}'s ${rate} cannot be ${value}`);
+  }
+}
+
+/** A strategy over {@link StrategyOptions}; `rates` are its own options, which shape its results. */
+export function strategy<State extends Saved>(
+  name: string,
+  options: StrategyOptions,
+  rates: Record<string, number>,
+  aggregate: Aggregate,
+  move: Move<State>,
+): Strategy<State> {
+  const { fractionFit = 1, fractionEvaluate = 1, minAvailableClients = 2 } = options;
+  // Whoever says that one client is enough does not want to wait for a second.
+  const few = Math.min(2, Math.max(1, minAvailableClients));
+  const { minFitClients = few, minEvaluateClients = few } = options;
+  const { minCompletion = 0, overSelection = 1, onFitConfig, onEvaluateConfig } = options;
+  const { late = "drop", stalenessExponent = 0.5 } = options;
+  const all = { minAvailable: minAvailableClients };
+  return {
+    // Numbers of clients are left out: a federation that loses one for good must be able to go on with fewer.
+    plan: {
+      strategy: name,
+      ...rates,
+      fractionFit,
+      fractionEvaluate,
+      minCompletion,
+      overSelection,
+      ...(late === "stale" ? { late, stalenessExponent } : {}),
+    },
+    selectFit: byFraction({ ...all, fraction: fractionFit, min: minFitClients, overSelection }),
+    selectEvaluate: byFraction({ ...all, fraction: fractionEvaluate, min: minEvaluateClients }),
+    configure: (round: number, phase: Phase) =>
+      (phase === "fit" ? onFitConfig?.(round) : onEvaluateConfig?.(round)) ?? {},
+    // Of those who were needed, not of the spare ones.
+    enough: (answered, asked) => answered >= 1 && answered >= (minCompletion * asked) / overSelection,
+    aggregate,
+    move,
+    ...(late === "stale" ? { late: latePolicy(stalenessExponent) } : {}),
+  };
+}
+
+/** Throws `argument/invalid`, naming what must be a whole number from 1. */
+export function checkCount(what: string, count: number): void {
+  if (Number.isSafeInteger(count) && count >= 1) return;
+  throw new FederationError("argument/invalid", `${what} is a whole number from 1, not ${count}`);
+}
