@@ -404,6 +404,8 @@ export const mutants: readonly Mutant[] = [
     before: "if (sha256 !== reference.sha256)",
     after: "if (sha256 === undefined)",
     suite: "packages/checkpointer/dist/test/recycled-slots.test.js",
+  },
+  {
     name: "a function's default stands before the attribute of its call",
     file: "packages/module/dist/src/proto/inline.js",
     before: "[...(called.attributeProto ?? []), ...(call.attribute ?? [])]",
