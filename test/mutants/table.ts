@@ -419,4 +419,11 @@ export const mutants: readonly Mutant[] = [
     after: "return {",
     suite: "packages/cli/dist/test/train.test.js",
   },
+  {
+    name: "a client that was killed inside an epoch goes on without its optimizer's memory",
+    file: "packages/client/dist/src/resumable-training.js",
+    before: "state: done.state, ",
+    after: "",
+    suite: "packages/client/dist/test/resumable-training.test.js",
+  },
 ];

@@ -10,6 +10,7 @@ export type { ModuleClientOptions } from "./module-client.js";
 export { keepBatchNorm, keepStatistics, localParameters, merge, sharedParameters } from "./partial-exchange.js";
 export type { KeepLocal } from "./partial-exchange.js";
 export type { Progress } from "./progress.js";
+export type { KeepProgress } from "./resumable-training.js";
 export { checkClientId } from "@perennial-fl/transport";
 export { startClient } from "./start-client.js";
 export type { ClientOptions, ServedConnection } from "./start-client.js";

@@ -3,18 +3,23 @@ import { FederationError, numberOf } from "@perennial-fl/core";
 import type { Config, Parameters, Saved } from "@perennial-fl/core";
 import type { Dataset, Trained, Trainer, TrainOptions } from "@perennial-fl/trainer";
 import type { ClientContext } from "./client.js";
+import { trainResumably } from "./resumable-training.js";
+import type { KeepProgress, Work } from "./resumable-training.js";
 
 export interface LocalTraining {
   readonly train: Dataset;
   readonly epochs?: number;
   readonly batchSize?: number;
   readonly seed: number | string;
+  /** How often training is kept while it goes on. A client that was killed inside an epoch goes on from there. */
+  readonly keepProgress?: KeepProgress;
 }
 
 /** What a round adds to a client's own settings. */
 export interface Round {
   readonly config: Config;
   readonly context: ClientContext;
+  readonly work: Work;
   /** Rounds trained before, for servers that do not say the round. */
   readonly fits: number;
 }
@@ -40,7 +45,7 @@ export function trainLocally(
   const { config, context } = round;
   const { stream, ...options } = more;
   const learningRate = learningRateIn(config);
-  return trainer.train(parameters, {
+  const full: TrainOptions = {
     dataset: train,
     epochs: numberIn(config, "epochs") ?? epochs,
     batchSize: numberIn(config, "batch_size") ?? batchSize,
@@ -48,7 +53,8 @@ export function trainLocally(
     signal: context.signal,
     ...options,
     ...(learningRate !== undefined && { learningRate }),
-  });
+  };
+  return trainResumably(trainer, parameters, full, { work: round.work, name: stream ?? "global" });
 }
 
 /** The number under the first of the names that the server has set. Throws `argument/invalid` if it is none. */

@@ -13,6 +13,7 @@ import type { LocalTraining, Round } from "./local-training.js";
 import { checkPaths, offer } from "./module-checkpoints.js";
 import { localParameters, merge, sharedParameters } from "./partial-exchange.js";
 import type { KeepLocal } from "./partial-exchange.js";
+import { openWork } from "./resumable-training.js";
 import { openTrainers } from "./trainers.js";
 import type { Trainers } from "./trainers.js";
 
@@ -98,12 +99,13 @@ export async function moduleClient(options: ModuleClientOptions): Promise<Client
   }
 
   async function fit(parameters: Parameters, config: Config, context: ClientContext): Promise<FitResult> {
-    const round: Round = { config, context, fits: memory.fits };
+    const work = openWork(context, options.keepProgress);
+    const round: Round = { config, context, work, fits: memory.fits };
     if (options.scaffold) return fitCorrected(parameters, round);
     const whole = received(parameters).parameters;
-    const trainer = await trainers.towards(numberIn(config, "proximal_mu") ?? 0);
+    const { trainer, anchor } = await trainers.towards(numberIn(config, "proximal_mu") ?? 0);
     const state = memory.optimizer === null ? {} : { state: memory.optimizer };
-    const trained = await trainLocally(trainer, whole, options, round, state);
+    const trained = await trainLocally(trainer, whole, options, round, { ...state, ...anchor(whole) });
     const own = personal && (await trainPersonal(trainers, whole, personal.lambda, options, round, memory));
     await checkpoint(preAggregation, trained.parameters, context);
     memory = {
@@ -168,7 +170,8 @@ async function trainPersonal(
   { personal = global }: Memory,
 ): Promise<Trained> {
   // In a stream of its own, so that the global model's training is what it would be without a personal one.
-  return trainLocally(await trainers.towards(lambda), personal, options, round, { anchor: global, stream: "personal" });
+  const { trainer, anchor } = await trainers.towards(lambda);
+  return trainLocally(trainer, personal, options, round, { ...anchor(global), stream: "personal" });
 }
 
 function checkOptions(options: ModuleClientOptions): void {

@@ -1,28 +1,36 @@
 // The trainers of one client: the plain one, and those with a proximal term, opened when they are first needed.
+import type { Parameters } from "@perennial-fl/core";
 import { proximal } from "@perennial-fl/module";
 import type { Optimizer } from "@perennial-fl/module";
 import { openTrainer } from "@perennial-fl/trainer";
 import type { Trainer, TrainerOptions } from "@perennial-fl/trainer";
 
+export interface Towards {
+  readonly trainer: Trainer;
+  /** The anchor to train with, where the optimizer has a use for one. */
+  anchor(parameters: Parameters): { readonly anchor?: Parameters };
+}
+
 export interface Trainers {
   readonly plain: Trainer;
   /** With the term mu/2 ‖w − anchor‖²; the plain one for a mu of 0, and where the optimizer has a term of its own. */
-  towards(mu: number): Promise<Trainer>;
+  towards(mu: number): Promise<Towards>;
   close(): Promise<void>;
 }
 
 /** Throws what the trainer throws. */
 export async function openTrainers(options: TrainerOptions): Promise<Trainers> {
   const plain = await openTrainer(options);
+  const own = hasAnchor(options.optimizer);
   const opened = new Map([[0, Promise.resolve(plain)]]);
   return {
     plain,
-    towards(mu) {
-      const known = hasAnchor(options.optimizer) ? Promise.resolve(plain) : opened.get(mu);
-      if (known !== undefined) return known;
-      const opening = openTrainer({ ...options, optimizer: proximal(mu, options.optimizer) });
-      opened.set(mu, opening);
-      return opening;
+    async towards(mu) {
+      const term = own ? 0 : mu;
+      const opening = opened.get(term) ?? openTrainer({ ...options, optimizer: proximal(term, options.optimizer) });
+      opened.set(term, opening);
+      const anchored = own || term !== 0;
+      return { trainer: await opening, anchor: (parameters) => (anchored ? { anchor: parameters } : {}) };
     },
     async close() {
       // One that could not be opened has nothing to close.
