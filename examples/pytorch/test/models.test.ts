@@ -15,10 +15,6 @@ import { digits, languageOfNames } from "../src/tasks.js";
 import type { Task } from "../src/tasks.js";
 
 let tasks: readonly Task[] = [];
-before(async () => {
-  tasks = [await digits(), await languageOfNames()];
-});
-
 function taskNamed(name: string): Task {
   return tasks.find((task) => task.name === name)!;
 }
@@ -41,6 +37,10 @@ async function scoresOf(module: OnnxModule, { inputs }: Dataset): Promise<readon
 }
 
 describe("A module that PyTorch exported", () => {
+  before(async () => {
+    tasks = [await digits(), await languageOfNames()];
+  });
+
   for (const name of ["resnet", "transformer"]) {
     it(`learns, with a last batch that is smaller than the others: ${name}`, async () => {
       const { module, loss, optimizer, shares } = taskNamed(name);
