@@ -1,16 +1,6 @@
-// The deliberate defects: each is a piece of compiled code replaced by a wrong one, and the suite that must notice.
-
-export interface Mutant {
-  /** What is wrong, in words. */
-  readonly name: string;
-  /** The compiled file, from the repository's root. */
-  readonly file: string;
-  /** Occurs exactly once in it. */
-  readonly before: string;
-  readonly after: string;
-  /** Glob of the compiled tests that must fail. */
-  readonly suite: string;
-}
+// The deliberate defects: all of them, and those of the server, the clients and their files.
+import type { Mutant } from "./mutant.js";
+import { trainingMutants } from "./training.js";
 
 const engine = "packages/server/dist/src/engine";
 const identities = "test/dist/identities/*.test.js";
@@ -265,83 +255,6 @@ export const mutants: readonly Mutant[] = [
     suite: `${crash}/repeats.test.js`,
   },
   {
-    name: "trained weights come out in the order of the runtime's blocks",
-    file: "packages/trainer/dist/src/stepper.js",
-    before: "takenFrom(now, name, undefined)",
-    after: "takenFrom(now, name, now.form.layouts.get(name))",
-    suite: "packages/trainer/dist/test/lowering.test.js",
-  },
-  {
-    name: "an update in place chooses the other one of two values",
-    file: "packages/module/dist/src/lowering/updates.js",
-    before: 'emit("select", b, c, a)',
-    after: 'emit("select", c, b, a)',
-    suite: "packages/trainer/dist/test/updates.test.js",
-  },
-  {
-    name: "an update in place leaves out a tensor's last elements",
-    file: "packages/trainer/dist/src/workspace.js",
-    before: "paddedBytes(views[0]?.length ?? 0)",
-    after: "16 * Math.floor((views[0]?.length ?? 0) / 4)",
-    suite: "packages/trainer/dist/test/updates.test.js",
-  },
-  {
-    name: "a lowered pooling gives its gradient to every one of equal elements",
-    file: "packages/module/dist/src/lowering/blocked-neighbours.js",
-    before: 'e.op("And", [equal, e.op("Not", [taken])])',
-    after: "equal",
-    suite: "packages/module/dist/test/lowering.test.js",
-  },
-  {
-    name: "a lowered convolution's gradient leaves out a tap where the stride does not divide the kernel",
-    file: "packages/module/dist/src/lowering/blocked-input-gradient.js",
-    before: "Math.ceil((length - first) / stride)",
-    after: "Math.floor((length - first) / stride)",
-    suite: "packages/module/dist/test/lowering.test.js",
-  },
-  {
-    name: "every step drops the same elements",
-    file: "packages/module/dist/src/dropout.js",
-    before: "Uint32Array.of(0, 0, 1)",
-    after: "Uint32Array.of(0, 0, 0)",
-    suite: "packages/module/dist/test/dropout.test.js",
-  },
-  {
-    name: "AdamW decays without the learning rate",
-    file: "packages/module/dist/src/optimizers/adam.js",
-    before: "g.mul(castTo(g, rate, parameter), g.scalar(weightDecay, parameter))",
-    after: "g.scalar(weightDecay, parameter)",
-    suite: "packages/module/dist/test/optimizers.test.js",
-  },
-  {
-    name: "a weighted cross-entropy is a mean over examples",
-    file: "packages/module/dist/src/losses/cross-entropy.js",
-    before: "g.div(made.sum, made.weight)",
-    after: "g.div(made.sum, g.scalar(targets.shape[0], made.sum))",
-    suite: "packages/module/dist/test/losses.test.js",
-  },
-  {
-    name: "the gradient of a running sum runs forward",
-    file: "packages/module/dist/src/gradient/reduction.js",
-    before: '1 - intOf(node, "reverse", 0)',
-    after: 'intOf(node, "reverse", 0)',
-    suite: "packages/module/dist/test/random-graphs.test.js",
-  },
-  {
-    name: "a backward recurrent layer gives its states in the order of its steps",
-    file: "packages/module/dist/src/decompositions/recurrent.js",
-    before: "backwards ? states.reverse() : states",
-    after: "states",
-    suite: "packages/module/dist/test/gradients.test.js",
-  },
-  {
-    name: "a schedule begins anew with every call",
-    file: "packages/trainer/dist/src/checks.js",
-    before: "rate(firstEpoch * stepsPerEpoch + i)",
-    after: "rate(i)",
-    suite: "packages/trainer/dist/test/options.test.js",
-  },
-  {
     name: "a trimmed mean cuts one value too few",
     file: "packages/strategy/dist/src/coordinates.js",
     before: "const cut = Math.floor(beta * sorted.length);",
@@ -354,20 +267,6 @@ export const mutants: readonly Mutant[] = [
     before: "numbersOf(result.read(index)), numExamples)",
     after: "numbersOf(result.read(index)), Math.fround(numExamples / 3))",
     suite: identities,
-  },
-  {
-    name: "Shape gives all axes where the dynamo exporter asks for some",
-    file: "packages/module/dist/src/rewrites/direct.js",
-    before: '.shape.slice(intOf(node, "start", 0), intOf(node, "end", undefined))',
-    after: ".shape",
-    suite: "packages/module/dist/test/torch-models.test.js",
-  },
-  {
-    name: "a paused epoch is gone on with from its beginning",
-    file: "packages/trainer/dist/src/training.js",
-    before: "let start = done * batchSize;",
-    after: "let start = 0;",
-    suite: "packages/trainer/dist/test/pause.test.js",
   },
   {
     name: "answers to rounds that were rolled back count again",
@@ -406,13 +305,6 @@ export const mutants: readonly Mutant[] = [
     suite: "packages/checkpointer/dist/test/recycled-slots.test.js",
   },
   {
-    name: "a function's default stands before the attribute of its call",
-    file: "packages/module/dist/src/proto/inline.js",
-    before: "[...(called.attributeProto ?? []), ...(call.attribute ?? [])]",
-    after: "[...(call.attribute ?? []), ...(called.attributeProto ?? [])]",
-    suite: "packages/module/dist/test/functions.test.js",
-  },
-  {
     name: "a training that was stopped within an epoch goes on with the next",
     file: "packages/cli/dist/src/train/run.js",
     before: "return trained.cursor ?? {",
@@ -426,4 +318,5 @@ export const mutants: readonly Mutant[] = [
     after: "",
     suite: "packages/client/dist/test/resumable-training.test.js",
   },
+  ...trainingMutants,
 ];

@@ -24,6 +24,23 @@ export function requireCursor(cursor: Cursor, firstEpoch: number, stepsPerEpoch:
   );
 }
 
+/**
+ * Throws `model/shape`, naming both sizes, where a module of a fixed batch would get batches of another: nothing is
+ * dropped or repeated to make the last one fit.
+ */
+export function requireBatches(doing: string, { fixedBatch }: Pick<Graphs, "fixedBatch">, count: number, size: number) {
+  if (fixedBatch === undefined || (size === fixedBatch && count % size === 0)) return;
+  const met =
+    size === fixedBatch
+      ? `${count} examples leave a last batch of ${count % size}`
+      : `batches of ${size} are asked for`;
+  throw new FederationError(
+    "model/shape",
+    `${doing}: the module was exported for batches of exactly ${fixedBatch}, and ${met}; export it with an open batch ` +
+      `(dynamic_shapes of torch.onnx.export), or use batches of ${fixedBatch} and a number of examples that it divides`,
+  );
+}
+
 interface Span {
   readonly epochs: number;
   readonly firstEpoch: number;

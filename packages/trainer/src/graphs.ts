@@ -15,6 +15,8 @@ export interface Graphs {
   /** Which part of the state is the generator of dropout, where something is dropped. */
   readonly generator?: string;
   readonly learningRate: number;
+  /** The only size that batches may have, for a module that was exported with a fixed batch. */
+  readonly fixedBatch?: number;
   readonly training: (batchSize: number) => TrainingGraph;
   readonly evaluation: (batchSize: number) => EvaluationGraph;
 }

@@ -67,15 +67,18 @@ function requireLowerings(lowering: TrainerOptions["lowering"], executionProvide
 
 function graphsOf({ module, loss, optimizer, frozen }: TrainerOptions): Graphs {
   const plan = { loss, optimizer, ...(frozen === undefined ? {} : { frozen }) };
-  const probe = trainingGraph(module, { ...plan, batchSize: 1 });
+  const fixedBatch = fixedBatchOf(module);
+  const batchSize = fixedBatch ?? 1;
+  const probe = trainingGraph(module, { ...plan, batchSize });
   // A module that computes its own loss does not say how many classes it knows.
   const known =
-    loss.output === undefined ? evaluationGraph(module, { loss, batchSize: 1 }).outputs.logits.shape[1] : undefined;
+    loss.output === undefined ? evaluationGraph(module, { loss, batchSize }).outputs.logits.shape[1] : undefined;
   return {
     example: exampleShape(probe.inputs.features, probe.inputs.targets, known ?? Infinity, loss.ignoreIndex),
     parameters: probe.parameters,
     initialState: new Map(probe.optimizerState.map(({ name, initial }) => [name, initial])),
     references: probe.references,
+    ...(fixedBatch === undefined ? {} : { fixedBatch }),
     ...(probe.generator === undefined ? {} : { generator: probe.generator }),
     learningRate: optimizer.learningRate,
     training: perBatchSize((batchSize): TrainingGraph => {
@@ -146,6 +149,12 @@ function batchGraph(
 
 function carried({ name }: NamedHeader) {
   return { input: name, output: `new.${name}` };
+}
+
+/** The one size of batch that a module was exported for, if it is not open. */
+function fixedBatchOf({ graph }: OnnxModule): number | undefined {
+  const length = graph.inputs[0]?.shape?.[0];
+  return typeof length === "number" ? length : undefined;
 }
 
 /** Builds once for each batch size. */

@@ -5,6 +5,7 @@ import { generatorState } from "@perennial-fl/module";
 import {
   learningRates,
   referenceTensors,
+  requireBatches,
   requireCursor,
   requireParameters,
   requireWhole,
@@ -92,6 +93,7 @@ export async function startTrainer(
     const given = parameters.map(copyOf);
     const entered = await enter("training", signal);
     const { id, count } = keep(entered, dataset);
+    requireBatches("training", graphs, count, batchSize);
     const stepsPerEpoch = Math.ceil(count / batchSize);
     requireCursor(cursor, firstEpoch, stepsPerEpoch);
     const rates = learningRates(learningRate, { epochs, firstEpoch, stepsPerEpoch });
@@ -113,12 +115,13 @@ export async function startTrainer(
   }
 
   async function evaluate(parameters: Parameters, options: EvaluateOptions): Promise<Evaluated> {
-    const { dataset, batchSize = 256, signal } = options;
+    const { dataset, batchSize = graphs.fixedBatch ?? 256, signal } = options;
     requireWhole("batchSize", batchSize, 1);
     requireParameters(parameters, graphs.parameters);
     const given = parameters.map(copyOf);
     const entered = await enter("evaluation", signal);
     const { id, count } = keep(entered, dataset);
+    requireBatches("evaluating", graphs, count, batchSize);
     const pair = graphPair(graphs.evaluation, count, batchSize);
     return entered.thread.ask(
       { type: "evaluate", graphs: pair, dataset: id, parameters: given, batchSize },

@@ -51,7 +51,10 @@ export type Cursor = {
 
 export interface TrainOptions {
   readonly dataset: Dataset;
-  /** Examples per step, from 1. The last step of an epoch takes what is left. */
+  /**
+   * Examples per step, from 1. The last step of an epoch takes what is left, in a graph of its own. A module that was
+   * exported with a fixed batch takes batches of that size only, and a number of examples that it divides.
+   */
   readonly batchSize: number;
   /** Passes over the dataset, from 1. */
   readonly epochs: number;
@@ -98,7 +101,7 @@ export interface Trained {
 
 export interface EvaluateOptions {
   readonly dataset: Dataset;
-  /** Examples per run (default 256): more is faster and needs more memory. */
+  /** Examples per run (default 256, or the module's fixed batch): more is faster and needs more memory. */
   readonly batchSize?: number;
   /** Stops evaluation within one batch. */
   readonly signal?: AbortSignal;
@@ -121,7 +124,8 @@ export interface Evaluated {
  * Two calls of one epoch, the second with the first's `parameters` and `state` and with `firstEpoch: 1`, give the
  * bytes of one call of two epochs; so do any calls of which each begins at the cursor of the one before.
  *
- * Calls throw `data/invalid` for a dataset that does not fit, `model/mismatch` for parameters or a state of another
+ * Calls throw `data/invalid` for a dataset that does not fit, `model/shape` for batches of another size than the module
+ * was exported for, `model/mismatch` for parameters or a state of another
  * module or optimizer, `argument/invalid` for an impossible option, `trainer/aborted` when the signal fires or the
  * trainer is closed, and `trainer/failed` (it names epoch and step) when the runtime fails or the loss is not finite.
  */
