@@ -1,6 +1,6 @@
 // Training that keeps what it has done, so that a client that is killed inside an epoch goes on there.
 import { messageOf } from "@perennial-fl/core";
-import type { Parameters, Saved, SavedState } from "@perennial-fl/core";
+import type { Parameters, Saved } from "@perennial-fl/core";
 import type { Cursor, Trained, Trainer, TrainOptions } from "@perennial-fl/trainer";
 import type { ClientContext } from "./client.js";
 
@@ -42,7 +42,7 @@ export function openWork({ progress, warn }: ClientContext, every: KeepProgress 
     async keep(name, part) {
       parts.set(name, part);
       try {
-        await progress?.keep(Object.fromEntries(parts) as SavedState);
+        await progress?.keep(Object.fromEntries(parts));
       } catch (error) {
         warn(`half-done training could not be kept: ${messageOf(error)}`);
       }

@@ -8,7 +8,7 @@ import type { Trainer, TrainerOptions } from "@perennial-fl/trainer";
 export interface Towards {
   readonly trainer: Trainer;
   /** The anchor to train with, where the optimizer has a use for one. */
-  anchor(parameters: Parameters): { readonly anchor?: Parameters };
+  readonly anchor: (parameters: Parameters) => { readonly anchor?: Parameters };
 }
 
 export interface Trainers {

@@ -32,9 +32,6 @@ const options: ModuleClientOptions = {
   keepProgress: { everySteps: 3 },
 };
 
-/** The process dies here, in the middle of a training. */
-class Killed extends Error {}
-
 interface Interrupted {
   readonly result: FitResult;
   readonly state: SavedState;
@@ -50,6 +47,12 @@ async function answered(given: ModuleClientOptions, config = {}, livesFor = Infi
   for (let process = 0; process < 30; process++) {
     const client = await moduleClient(given);
     let keeps = 0;
+    let die: () => void = () => undefined;
+    const died = new Promise<undefined>((resolve) => {
+      die = () => {
+        resolve(undefined);
+      };
+    });
     const context: ClientContext = {
       clientId: "a",
       key: keyOf("fit", 1),
@@ -59,25 +62,13 @@ async function answered(given: ModuleClientOptions, config = {}, livesFor = Infi
         kept: kept.at(-1),
         keep(state) {
           kept.push(structuredClone(state));
-          if (++keeps > livesFor) throw new Killed();
-          return Promise.resolve();
+          if (++keeps <= livesFor) return Promise.resolve();
+          die();
+          // A dead process neither goes on nor fails.
+          return new Promise<void>(() => undefined);
         },
       },
     };
-    const died = new Promise<undefined>((resolve) => {
-      const { keep } = context.progress!;
-      Object.assign(context.progress!, {
-        keep: (state: SavedState) =>
-          Promise.resolve()
-            .then(() => keep(state))
-            .catch((error: unknown) => {
-              if (!(error instanceof Killed)) throw error;
-              resolve(undefined);
-              // A dead process neither goes on nor fails.
-              return new Promise<void>(() => undefined);
-            }),
-      });
-    });
     try {
       const result = await Promise.race([client.fit(module.parameters, config, context), died]);
       if (result !== undefined) return { result, state: await client.save!(), kept, warnings };
