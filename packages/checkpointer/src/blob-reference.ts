@@ -1,4 +1,5 @@
 // References to stored results: plain values that a journal's entry can hold, and the results that they lead to.
+import { crc32 } from "node:zlib";
 import type { ReceivedHeader, Saved, SavedState, StoredResult, TensorSpan } from "@perennial-fl/core";
 import { byteLength, FederationError, isDType, tensorFromSpan } from "@perennial-fl/core";
 import type { BlobIdentity, BlobReader } from "./storage.js";
@@ -20,11 +21,14 @@ export type BlobReference = {
   readonly sha256: string;
   readonly byteLength: number;
   readonly spans: readonly SavedSpan[];
+  /** Of all bytes; compared when the result is read for the first time. */
+  readonly crc32?: number;
 };
 
-export function blobReference(blob: BlobIdentity, spans: readonly TensorSpan[]): BlobReference {
+export function blobReference(blob: BlobIdentity, spans: readonly TensorSpan[], crc32: number): BlobReference {
   return {
     ...blob,
+    crc32,
     spans: spans.map((span) => ({
       dtype: span.dtype,
       shape: [...span.shape],
@@ -47,7 +51,10 @@ export function parseBlobReference(value: Saved): BlobReference {
   return value as BlobReference;
 }
 
-/** The result that a reference leads to; each tensor is read from the blob when it is asked for. */
+/**
+ * The result that a reference leads to; each tensor is read from the blob when it is asked for. The first reading
+ * throws `checkpoint/corrupt` if the bytes have gone bad since they were received.
+ */
 export function resultOf(reference: BlobReference, reader: BlobReader | undefined, location: string): StoredResult {
   const { name, byteLength: length } = reference;
   if (reader === undefined || reader.byteLength < length) {
@@ -55,6 +62,7 @@ export function resultOf(reference: BlobReference, reader: BlobReader | undefine
     throw new FederationError("checkpoint/corrupt", `the result ${name} in ${location} ${found}`);
   }
   const spans = reference.spans.map((span) => spanOf(span, length, name));
+  let sound = reference.crc32 === undefined;
   return {
     tensors: spans.map(({ dtype, shape, firstNonFinite }): ReceivedHeader => ({
       dtype,
@@ -64,9 +72,22 @@ export function resultOf(reference: BlobReference, reader: BlobReader | undefine
     read(index) {
       const span = spans[index];
       if (span === undefined) throw new RangeError(`the update has no tensor ${index}`);
+      if (!sound && checksumOf(reader) !== reference.crc32) {
+        throw new FederationError("checkpoint/corrupt", `the result ${name} in ${location} has changed since it came`);
+      }
+      sound = true;
       return tensorFromSpan(span, reader.read(span.offset, span.byteLength));
     },
   };
+}
+
+function checksumOf(reader: BlobReader): number {
+  const pieceBytes = 1 << 20;
+  let checksum = 0;
+  for (let at = 0; at < reader.byteLength; at += pieceBytes) {
+    checksum = crc32(reader.read(at, Math.min(pieceBytes, reader.byteLength - at)), checksum);
+  }
+  return checksum;
 }
 
 function spanOf(value: Saved, limit: number, name: string): TensorSpan {

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { FederationError } from "@perennial-fl/core";
 import type { Disk, DiskEntry } from "./disk.js";
-import { writeFully } from "./disk.js";
+import { systemCode, writeFully } from "./disk.js";
 import type { ParsedLog } from "./frames.js";
 import { frame, parseLog } from "./frames.js";
 import { step } from "./io-error.js";
@@ -72,11 +72,11 @@ export async function openDirectoryLog(disk: Disk, directory: string, name: stri
   };
 
   /** The whole log in a new file, because pages that a failed sync left behind cannot be trusted. */
-  const rewrite = async (record: Uint8Array): Promise<void> => {
+  const rewrite = async (...added: readonly Uint8Array[]): Promise<void> => {
     const temporary = await createTemporary(disk, directory, name);
     let running = 0;
     let length = 0;
-    for (const each of [...records, record]) {
+    for (const each of [...records, ...added]) {
       const next = frame(each, running);
       await temporary.write(next.bytes);
       running = next.checksum;
@@ -101,6 +101,19 @@ export async function openDirectoryLog(disk: Disk, directory: string, name: stri
     checksum = next.checksum;
     byteLength += next.bytes.byteLength;
   };
+
+  // A record whose sync failed is read back from the system's memory, and no later sync brings it to the device. So
+  // nobody goes on with the file of a writer that ended before, but with a new one.
+  if (records.length > 0) {
+    try {
+      await rewrite();
+      doubtful = false;
+    } catch (error) {
+      // A full disk must not keep anyone from reading; the first append writes it all.
+      if (!isOutOfRoom(error)) throw error;
+      doubtful = true;
+    }
+  }
 
   const inTurn = serial();
   return {
@@ -142,6 +155,11 @@ export async function openDirectoryLog(disk: Disk, directory: string, name: stri
       }),
     close: () => inTurn(() => Promise.resolve()),
   };
+}
+
+function isOutOfRoom(error: unknown): boolean {
+  const code = systemCode(error instanceof Error ? error.cause : undefined);
+  return code === "ENOSPC" || code === "EDQUOT";
 }
 
 /** The file itself: its inode alone could be another's, made after the first was removed. */

@@ -76,6 +76,8 @@ export function directoryStorage(directory: string, options: DirectoryStorageOpt
       const lock = await (disk.lock?.(location) ?? lockDirectory(location, identity));
       try {
         await sweepTemporaries(disk, location);
+        // The owner before may have ended between a rename and its durability: nobody goes on from names in the air.
+        await step("making durable the names in", location, () => disk.syncDirectory(location));
       } catch (error) {
         await lock.release();
         throw error;

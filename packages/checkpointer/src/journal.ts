@@ -1,5 +1,6 @@
 // The round journal: what the open round has decided and received, so that a restart goes on where it was.
 import { randomBytes } from "node:crypto";
+import { crc32 } from "node:zlib";
 import type { OpenSink, Saved, SavedState, StoredResult, UpdateSink } from "@perennial-fl/core";
 import { FederationError, isFederationError, messageOf, pour } from "@perennial-fl/core";
 import type { BlobReference } from "./blob-reference.js";
@@ -65,12 +66,16 @@ function journalOver(storage: Storage, log: StorageLog, entries: JournalEntry[],
 
   const openSink = (): UpdateSink => {
     const writer = storage.createBlob();
+    let checksum = 0;
     open.add(writer);
     return {
-      write: (chunk) => writer.write(chunk),
+      write: (chunk) => {
+        checksum = crc32(chunk, checksum);
+        return writer.write(chunk);
+      },
       async close(spans) {
         try {
-          const reference = blobReference(await writer.close(), spans);
+          const reference = blobReference(await writer.close(), spans, checksum);
           const result = resultOf(reference, await storage.openBlob(reference.name), storage.location);
           references.set(result, reference);
           return result;
