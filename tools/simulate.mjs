@@ -2,6 +2,7 @@
 // that it needs, and printed with the command that runs it again.
 // --seeds N (200), --from FIRST (1); --seed S for one, with --weather W, --without 2,5 and --trace.
 import { appendFileSync } from "node:fs";
+import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import { describeSpell, replayCommand, shrink, simulate } from "@perennial-fl/simulation";
 

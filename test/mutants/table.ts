@@ -319,4 +319,5 @@ export const mutants: readonly Mutant[] = [
     suite: "packages/client/dist/test/resumable-training.test.js",
   },
   ...trainingMutants,
+  ...weatherMutants,
 ];

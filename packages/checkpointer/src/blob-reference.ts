@@ -72,7 +72,7 @@ export function resultOf(reference: BlobReference, reader: BlobReader | undefine
     read(index) {
       const span = spans[index];
       if (span === undefined) throw new RangeError(`the update has no tensor ${index}`);
-      if (!sound && checksumOf(reader) !== reference.crc32) {
+      if (!sound && checksumOf(reader, length) !== reference.crc32) {
         throw new FederationError("checkpoint/corrupt", `the result ${name} in ${location} has changed since it came`);
       }
       sound = true;
@@ -81,11 +81,12 @@ export function resultOf(reference: BlobReference, reader: BlobReader | undefine
   };
 }
 
-function checksumOf(reader: BlobReader): number {
+/** A reader may have more bytes than belong to the result. */
+function checksumOf(reader: BlobReader, length: number): number {
   const pieceBytes = 1 << 20;
   let checksum = 0;
-  for (let at = 0; at < reader.byteLength; at += pieceBytes) {
-    checksum = crc32(reader.read(at, Math.min(pieceBytes, reader.byteLength - at)), checksum);
+  for (let at = 0; at < length; at += pieceBytes) {
+    checksum = crc32(reader.read(at, Math.min(pieceBytes, length - at)), checksum);
   }
   return checksum;
 }

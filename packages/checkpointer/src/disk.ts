@@ -1,4 +1,5 @@
 // The few raw file operations that all durable I/O goes through. A test puts a disk here that fails at the N-th call.
+import { randomBytes } from "node:crypto";
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { access, lstat, open, readdir, rename, unlink } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
@@ -47,6 +48,11 @@ export interface Disk {
   lock?(directory: string): Promise<StorageLock>;
   /** So many random bytes as hexadecimal digits, for names of new files. Absent: the machine's own randomness. */
   randomHex?(byteLength: number): string;
+}
+
+/** So many random bytes as hexadecimal digits: the disk's own, or the machine's. */
+export function randomHex(disk: Disk, byteLength: number): string {
+  return disk.randomHex?.(byteLength) ?? randomBytes(byteLength).toString("hex");
 }
 
 /** The code of a system error, such as `ENOENT`. */

@@ -5,10 +5,10 @@
 // What it holds counts only through a durable record elsewhere that names it with its digest; without one it is as
 // good as empty, whatever its bytes. Slots belong to the storage that made them: one that is opened later removes them
 // and never writes to them, so that a writer that was paused meanwhile cannot write over what another relies on.
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Disk, DiskFile } from "./disk.js";
-import { writeFully } from "./disk.js";
+import { randomHex, writeFully } from "./disk.js";
 import { creationError, ioError } from "./io-error.js";
 import { slotName } from "./names.js";
 import type { BlobWriter } from "./storage.js";
@@ -38,7 +38,7 @@ export function recycledSlots(disk: Disk, directory: string): RecycledSlots {
   const spares: string[] = [];
 
   const create = async (): Promise<OpenSlot> => {
-    const name = slotName(randomBytes(16).toString("hex"));
+    const name = slotName(randomHex(disk, 16));
     try {
       slots.set(name, "writing");
       return { name, file: await disk.create(join(directory, name)), isNew: true };

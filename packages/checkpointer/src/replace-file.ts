@@ -1,8 +1,7 @@
 // The write protocol: new contents appear under a name whole and durable, or not at all.
-import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Disk, DiskFile } from "./disk.js";
-import { systemCode, writeFully } from "./disk.js";
+import { randomHex, systemCode, writeFully } from "./disk.js";
 import { creationError, ioError, step } from "./io-error.js";
 import { previousName, temporaryPrefix } from "./names.js";
 import type { Contents } from "./storage.js";
@@ -110,10 +109,6 @@ export async function sweepTemporaries(disk: Disk, directory: string, purpose?: 
     const path = join(directory, name);
     if (!underWay.has(path)) await step("removing", path, () => disk.unlink(path));
   }
-}
-
-function randomHex(disk: Disk, byteLength: number): string {
-  return disk.randomHex?.(byteLength) ?? randomBytes(byteLength).toString("hex");
 }
 
 async function rotate(disk: Disk, current: string, previous: string): Promise<void> {

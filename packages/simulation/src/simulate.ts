@@ -93,7 +93,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     digest: hash.digest("hex"),
     outcome,
     violations: ledger.violations,
-    rounds: ledger.committed.size,
+    rounds: ledger.rounds,
     judgedRounds: ledger.roundsSince,
     accepted: ledger.accepted,
     events: scheduler.steps,

@@ -52,6 +52,11 @@ export class Ledger {
     known.push(made);
   }
 
+  /** Rounds that the run's state held, and that were recomputed. */
+  get rounds(): number {
+    return this.#reference.round;
+  }
+
   /** How many rounds were committed since the weather has cleared. */
   get roundsSince(): number {
     return this.#since.length;

@@ -31,7 +31,7 @@ export interface VirtualDiskOptions {
   readonly tell: (what: string) => void;
 }
 
-type Outcome<T> = { readonly value: T } | { readonly error: unknown };
+type Outcome<T> = { readonly value: T } | { readonly error: Error };
 
 /** The disk of one machine. It outlives the processes that use it, each through a view of its own. */
 export class VirtualDisk {
@@ -166,7 +166,8 @@ export class VirtualDisk {
       const value = run();
       return fails ? { error: this.#failure("EIO after all", what, path) } : { value };
     } catch (error) {
-      return { error };
+      // What is thrown here is a system's error, made below.
+      return { error: error as Error };
     }
   }
 
