@@ -10,6 +10,13 @@ export const trainingMutants: readonly Mutant[] = [
     suite: "packages/trainer/dist/test/lowering.test.js",
   },
   {
+    name: "a gathered convolution reads padding as the row before it",
+    file: "packages/module/dist/src/lowering/gathered-convolution.js",
+    before: "column >= 0 && column < width",
+    after: "column < width",
+    suite: "packages/module/dist/test/lowering.test.js",
+  },
+  {
     name: "an update in place chooses the other one of two values",
     file: "packages/module/dist/src/lowering/updates.js",
     before: 'emit("select", b, c, a)',

@@ -238,6 +238,57 @@ describe("A lowered train step", () => {
   });
 });
 
+describe("A train step with gathered convolutions", () => {
+  const gathered: readonly {
+    readonly what: string;
+    readonly input: readonly [number, number, number];
+    readonly layers: readonly Layer[];
+    readonly optimizer: Optimizer;
+    readonly relaid: number;
+  }[] = [
+    {
+      what: "padding, and a stride that does not divide evenly",
+      input: [3, 6, 5],
+      layers: [conv2d(3, 40, 3, { stride: 2, padding: 1 }), relu(), conv2d(40, 24, 2), flatten(), linear(96, 4)],
+      optimizer: momentum,
+      relaid: 2,
+    },
+    {
+      what: "single taps, with and without a stride, and no bias",
+      input: [5, 5, 4],
+      layers: [conv2d(5, 64, 1, { bias: false }), tanh(), conv2d(64, 20, 1, { stride: 2 }), flatten(), linear(120, 4)],
+      optimizer: adam({ learningRate: 0.01 }),
+      relaid: 2,
+    },
+    {
+      what: "dilation, uneven kernels and padding",
+      input: [4, 6, 6],
+      layers: [conv2d(4, 48, [3, 2], { dilation: [1, 2], padding: [0, 1] }), flatten(), linear(1152, 4)],
+      optimizer: momentum,
+      relaid: 0,
+    },
+    {
+      what: "the same with more filters than positions",
+      input: [4, 6, 6],
+      layers: [conv2d(4, 80, [3, 2], { dilation: [1, 2], padding: [0, 1] }), flatten(), linear(1920, 4)],
+      optimizer: momentum,
+      relaid: 1,
+    },
+  ];
+  for (const { what, input, layers, optimizer, relaid } of gathered) {
+    it(`gives what the plain one gives: ${what}`, async () => {
+      const module = sequential(layers, { input, seed: 3 });
+      const made = trainingGraph(module, { loss: crossEntropy(), optimizer, batchSize: 3 });
+      const lowered = lower(OnnxModule.fromBytes(made.model).graph, { lowerings: ["gathered-convolutions"] });
+      expect(made.parameters.filter(({ name }) => lowered.layouts.has(name)).length).to.equal(relaid);
+      const forms = await bothForms(module, made, lowered, normals("x", [3, ...input]), labels("targets", 3, 4));
+      for (const [name, value] of forms.plain) {
+        expect(distance(forms.lowered.get(name) as Tensor, value), name).to.be.below(2e-5);
+      }
+    });
+  }
+});
+
 describe("Lowering", () => {
   const module = sequential([conv2d(16, 16, 3), flatten(), linear(64, 4)], { input: [16, 4, 4], seed: 3 });
   const options = { loss: crossEntropy(), optimizer: sgd({ learningRate: 0.1 }), batchSize: 16 };

@@ -10,44 +10,18 @@ import { forwardSite, inputGradientSite, weightGradientSite } from "./convolutio
 import type { ForwardSite, Geometry, WeightGradientSite } from "./convolution-sites.js";
 import type { Emission } from "./emission.js";
 import type { Layout } from "./layout.js";
-import { regionOf } from "./region.js";
+import type { Formulation, Replacement, Surroundings } from "./weight-layouts.js";
 
-type Replacement = (emission: Emission) => void;
-
-/** Nodes in the place of others, and inputs (with the outputs `new.<input>`) stored in another order. */
-export interface BlockedConvolutions {
-  readonly replacements: ReadonlyMap<Node, Replacement>;
-  readonly layouts: ReadonlyMap<string, Layout>;
+/** Every convolution whose lengths fit blocks of so many channels. */
+export function blockedConvolutions(block: number): Formulation {
+  return {
+    layout: (shape) => (fits(shape, block) ? weightLayout(shape, block) : undefined),
+    replacement: (node, at) => replacementOf(node, at, block),
+  };
 }
 
-/** Every convolution whose lengths fit the blocks and whose weights nobody else reads. */
-export function blockedConvolutions(graph: Graph, anatomy: Anatomy, block: number): BlockedConvolutions {
-  const replacements = new Map<Node, Replacement>();
-  const layouts = new Map<string, Layout>();
-  const weights = new Set(graph.nodes.flatMap(({ opType, inputs }) => (opType === "Conv" ? inputs.slice(1, 2) : [])));
-  for (const { name, dtype } of graph.inputs) {
-    const shape = anatomy.header(name)?.shape ?? [];
-    if (!weights.has(name) || dtype !== "float32" || !fits(shape, block)) continue;
-    const found = new Map<Node, Replacement>();
-    const region = regionOf(graph, anatomy, name, (node, value) => {
-      const replacement = replacementOf(node, value, { weight: name, shape, graph, anatomy, block });
-      if (replacement === undefined) return false;
-      found.set(node, replacement.replace);
-      // What a replacement makes as well leaves nothing to do in its old place.
-      if (replacement.also !== undefined) found.set(replacement.also, () => undefined);
-      return true;
-    });
-    if (region === undefined) continue;
-    for (const [node, replacement] of found) replacements.set(node, replacement);
-    const layout = weightLayout(shape, block);
-    for (const input of graph.inputs) if (region.has(input.name)) layouts.set(input.name, layout);
-  }
-  return { replacements, layouts };
-}
-
-function fits(shape: readonly number[], block: number): shape is WeightShape {
-  const [filters = 0, channels = 0] = shape;
-  return shape.length === 4 && filters % block === 0 && (channels % block === 0 || channels < block);
+function fits([filters, channels]: WeightShape, block: number): boolean {
+  return filters % block === 0 && (channels % block === 0 || channels < block);
 }
 
 /** [M/block, C/block, taps, channels of the block, filters of the block]; with fewer channels than a block they are not split. */
@@ -58,19 +32,11 @@ function weightLayout([filters, channels, height, width]: WeightShape, block: nu
     : { split: [filters / block, block, channels / block, block, taps], order: [0, 2, 4, 3, 1] };
 }
 
-interface Surroundings {
-  readonly weight: string;
-  readonly shape: WeightShape;
-  readonly graph: Graph;
-  readonly anatomy: Anatomy;
-  readonly block: number;
-}
-
 /** How a node that meets `value`, which lies like the weights, is replaced, if it is one of the three sites. */
 function replacementOf(
   node: Node,
-  value: string,
-  { weight, shape, graph, anatomy, block }: Surroundings,
+  { weight, shape, value, graph, anatomy }: Surroundings,
+  block: number,
 ): { readonly replace: Replacement; readonly also?: Node } | undefined {
   const output = node.outputs[0] as string;
   const place = { weight, shape, block, output };

@@ -1,6 +1,6 @@
 // How a tensor's elements lie in memory inside the trainer, where that is not ONNX's own order.
 import { assert, elementCount } from "@perennial-fl/core";
-import type { Tensor, TypedArray } from "@perennial-fl/core";
+import type { Tensor } from "@perennial-fl/core";
 
 /** The tensor is seen with the lengths `split`, and its axes are stored in the order `order`. Its shape stays what it is. */
 export interface Layout {
@@ -8,40 +8,45 @@ export interface Layout {
   readonly order: readonly number[];
 }
 
-/** The elements of a tensor in ONNX's order, in the order of the layout: a new array. */
+/** The elements of a float32 tensor in ONNX's order, in the order of the layout: a new array. */
 export function arranged(tensor: Tensor, layout: Layout): Tensor {
-  const places = placesOf(layout);
-  const data = tensor.data.slice();
-  assert(data.length === places.length, "a layout is one of tensors of its own size");
-  for (let i = 0; i < places.length; i++) copy(data, i, tensor.data, places[i] as number);
-  return { ...tensor, data };
+  return copied(tensor, layout, (from, to, at, place, { length, stride }) => {
+    for (let i = 0; i < length; i++) to[at + i] = from[place + i * stride] as number;
+  });
 }
 
 /** Undoes {@link arranged}: a new array. */
 export function restored(tensor: Tensor, layout: Layout): Tensor {
-  const places = placesOf(layout);
-  const data = tensor.data.slice();
-  assert(data.length === places.length, "a layout is one of tensors of its own size");
-  for (let i = 0; i < places.length; i++) copy(data, places[i] as number, tensor.data, i);
-  return { ...tensor, data };
+  return copied(tensor, layout, (from, to, at, place, { length, stride }) => {
+    for (let i = 0; i < length; i++) to[place + i * stride] = from[at + i] as number;
+  });
 }
 
-/** Both arrays have one element type. */
-function copy(to: TypedArray, at: number, from: TypedArray, place: number): void {
-  (to as Float32Array)[at] = (from as Float32Array)[place] as number;
+/** An axis: how many elements, and how far they are apart in ONNX's order. */
+interface Axis {
+  readonly length: number;
+  readonly stride: number;
 }
 
-/** Where in ONNX's order each stored element comes from. */
-export function placesOf({ split, order }: Layout): Uint32Array {
-  const strides = split.map((_, axis) => elementCount(split.slice(axis + 1)));
-  let places = Uint32Array.of(0);
-  for (const axis of order) {
-    const [length, stride] = [split[axis] as number, strides[axis] as number];
-    const longer = new Uint32Array(places.length * length);
-    for (let i = 0; i < places.length; i++) {
-      for (let j = 0; j < length; j++) longer[i * length + j] = (places[i] as number) + j * stride;
+type Copy = (from: Float32Array, to: Float32Array, at: number, place: number, axis: Axis) => void;
+
+/** Copies stored run after stored run: a run begins at `at` in the layout and at `place` in ONNX's order. */
+function copied(tensor: Tensor, { split, order }: Layout, copy: Copy): Tensor {
+  assert(tensor.data instanceof Float32Array, "only float32 has a layout");
+  assert(tensor.data.length === elementCount(split), "a layout is one of tensors of its own size");
+  const [from, to] = [tensor.data, new Float32Array(tensor.data.length)];
+  const axes = order.map((axis) => ({ length: split[axis] as number, stride: elementCount(split.slice(axis + 1)) }));
+  const last = axes.pop() ?? { length: 1, stride: 1 };
+  let at = 0;
+  const walk = (depth: number, place: number): void => {
+    const axis = axes[depth];
+    if (axis === undefined) {
+      copy(from, to, at, place, last);
+      at += last.length;
+      return;
     }
-    places = longer;
-  }
-  return places;
+    for (let i = 0; i < axis.length; i++) walk(depth + 1, place + i * axis.stride);
+  };
+  walk(0, 0);
+  return { ...tensor, data: to };
 }

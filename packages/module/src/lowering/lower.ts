@@ -4,17 +4,24 @@ import { anatomyOf } from "./anatomy.js";
 import { blockedConvolutions } from "./blocked-convolution.js";
 import { blockedNeighbour } from "./blocked-neighbours.js";
 import { rewritten } from "./emission.js";
+import { gatheredConvolutions } from "./gathered-convolution.js";
 import type { Layout } from "./layout.js";
 import { separatedUpdates } from "./updates.js";
 import type { Updates } from "./updates.js";
+import { relaidConvolutions } from "./weight-layouts.js";
 
 /**
- * What a lowering is called where it is switched on and off. `blocked-convolutions` runs them in the runtime's kernels for
- * channels in blocks, `updates-in-place` takes the optimizer out of the graph.
+ * What a lowering is called where it is switched on and off. `gathered-convolutions` makes those with more filters than
+ * positions matrix products, `blocked-convolutions` runs the others in the runtime's kernels for channels in blocks, and
+ * `updates-in-place` takes the optimizer out of the graph.
  */
-export type LoweringName = "blocked-convolutions" | "updates-in-place";
+export type LoweringName = "gathered-convolutions" | "blocked-convolutions" | "updates-in-place";
 
-export const loweringNames: readonly LoweringName[] = ["blocked-convolutions", "updates-in-place"];
+export const loweringNames: readonly LoweringName[] = [
+  "gathered-convolutions",
+  "blocked-convolutions",
+  "updates-in-place",
+];
 
 export interface LoweringOptions {
   readonly lowerings: readonly LoweringName[];
@@ -38,16 +45,20 @@ export interface Lowered {
  */
 export function lower(graph: Graph, { lowerings, blockSize, references = [] }: LoweringOptions): Lowered {
   const inBlocks = lowerings.includes("blocked-convolutions") ? blockSize : undefined;
+  const gathers = lowerings.includes("gathered-convolutions");
   const inPlace = lowerings.includes("updates-in-place");
-  if (inBlocks === undefined && !inPlace) return { graph, layouts: new Map() };
+  if (inBlocks === undefined && !gathers && !inPlace) return { graph, layouts: new Map() };
   const anatomy = anatomyOf(graph);
   const { graph: rest, ...separated } = inPlace ? separatedUpdates(graph, anatomy, new Set(references)) : { graph };
-  if (inBlocks === undefined) return { graph: rewritten(rest, () => false), layouts: new Map(), ...separated };
-  const { replacements, layouts } = blockedConvolutions(graph, anatomy, inBlocks);
+  const { replacements, layouts } = relaidConvolutions(graph, anatomy, [
+    ...(gathers ? [gatheredConvolutions] : []),
+    ...(inBlocks === undefined ? [] : [blockedConvolutions(inBlocks)]),
+  ]);
   const made = rewritten(rest, (node, emission) => {
     const replacement = replacements.get(node);
     replacement?.(emission);
-    return replacement !== undefined || blockedNeighbour(node, emission, anatomy, inBlocks);
+    if (replacement !== undefined) return true;
+    return inBlocks !== undefined && blockedNeighbour(node, emission, anatomy, inBlocks);
   });
   return { graph: made, layouts, ...separated };
 }
