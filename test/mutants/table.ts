@@ -1,6 +1,7 @@
 // The deliberate defects: all of them, and those of the server, the clients and their files.
 import type { Mutant } from "./mutant.js";
 import { trainingMutants } from "./training.js";
+import { weatherMutants } from "./weather.js";
 
 const engine = "packages/server/dist/src/engine";
 const identities = "test/dist/identities/*.test.js";

@@ -1,5 +1,5 @@
 // Deliberate defects that only show in bad weather: the simulation must notice them.
-import type { Mutant } from "./table.js";
+import type { Mutant } from "./mutant.js";
 
 const suite = "packages/simulation/dist/test/simulate.test.js";
 
