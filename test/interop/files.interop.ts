@@ -1,6 +1,6 @@
 // Other people's readers on our files: onnx and onnxruntime on modules, safetensors on states, PyTorch's load_state_dict.
 import { spawnSync } from "node:child_process";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { BestLossTorchModuleCheckpointer, PerRoundStateCheckpointer } from "@perennial-fl/checkpointer";
 import { float32 } from "@perennial-fl/core";
 import { linear, relu, sequential } from "@perennial-fl/module";
@@ -8,17 +8,9 @@ import type { OnnxModule } from "@perennial-fl/module";
 import { expect } from "chai";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { temporaryDirectory } from "../support/temporary.js";
+import { interpreters, pythonWith } from "./python.js";
 
-const pythons = [
-  ...(process.env["PERENNIAL_PYTHON"] ?? "").split(delimiter),
-  ...(process.env["PERENNIAL_BENCH_PYTHON"] ?? "").split(delimiter),
-  "python3",
-].filter(Boolean);
-
-/** The first Python that has all of these packages. */
-function pythonWith(packages: readonly string[]): string | undefined {
-  return pythons.find((python) => spawnSync(python, ["-c", `import ${packages.join(", ")}`]).status === 0);
-}
+const pythons = interpreters("PERENNIAL_PYTHON", "PERENNIAL_BENCH_PYTHON");
 
 /** What a program prints as JSON, given its arguments. */
 function run(python: string, program: string, ...args: string[]): unknown {
@@ -99,7 +91,7 @@ print(json.dumps([str(model.load_state_dict(load_file(sys.argv[1]))),
 
 describe("files that others read:", () => {
   for (const { title, packages, check } of rows) {
-    const python = pythonWith(packages);
+    const python = pythonWith(packages, pythons);
     if (python === undefined) {
       console.log(`skipped: ${title}, because none of ${pythons.join(", ")} has ${packages.join(" and ")}`);
     }

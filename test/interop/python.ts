@@ -1,24 +1,27 @@
-// Finding a Python with Flower, and running peers in it. Nothing is installed here.
+// Finding a Python with what a peer needs, and running peers in it. Nothing is installed here.
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { connect } from "node:net";
+import { delimiter } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-export interface Flower {
-  readonly python: string;
-  readonly version: string;
+/** The interpreters to look at: those that the variables name, separated as in PATH, then `python3`. */
+export function interpreters(...variables: readonly string[]): string[] {
+  return [...variables.flatMap((name) => (process.env[name] ?? "").split(delimiter)), "python3"].filter(Boolean);
 }
 
-/** The Python that PERENNIAL_PYTHON or PATH names, if it has flwr; else the reason why not. */
-export function findFlower(): Flower | string {
-  const python = process.env["PERENNIAL_PYTHON"] ?? "python3";
-  const probe = spawnSync(python, ["-c", "import importlib.metadata as m; print(m.version('flwr'))"], {
-    encoding: "utf8",
-  });
-  if (probe.error) return `${python} cannot be run (${probe.error.message})`;
-  if (probe.status !== 0) return `${python} has no flwr; name one that has with PERENNIAL_PYTHON`;
-  return { python, version: probe.stdout.trim() };
+/** The first of the interpreters in which all of these packages can be imported. */
+export function pythonWith(packages: readonly string[], among: readonly string[]): string | undefined {
+  const program = packages.map((name) => `import ${name}`).join("\n");
+  return among.find((python) => spawnSync(python, ["-c", program], { stdio: "ignore" }).status === 0);
+}
+
+/** The version of an installed distribution; `undefined` where it is not. */
+export function versionOf(python: string, distribution: string): string | undefined {
+  const program = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))";
+  const { status, stdout } = spawnSync(python, ["-c", program, distribution], { encoding: "utf8" });
+  return status === 0 ? stdout.trim() : undefined;
 }
 
 /** One line of JSON that a peer printed. */
@@ -36,10 +39,12 @@ process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-/** Starts a script of `peers/` and collects the JSON lines it prints. */
-export function startPeer({ python }: Flower, script: string, ...args: string[]): Peer {
-  const path = fileURLToPath(new URL(`../../interop/peers/${script}`, import.meta.url));
-  const child = spawn(python, [path, ...args], { env: { ...process.env, FLWR_TELEMETRY_ENABLED: "0" } });
+/** Starts a Python script, by default one of `peers/`, and collects the JSON lines it prints. */
+export function startPeer(python: string, script: string, ...args: string[]): Peer {
+  const path = fileURLToPath(new URL(script, new URL("../../interop/peers/", import.meta.url)));
+  const child = spawn(python, [path, ...args], {
+    env: { ...process.env, FLWR_TELEMETRY_ENABLED: "0", PYTHONDONTWRITEBYTECODE: "1" },
+  });
   running.add(child);
   const said: Said[] = [];
   let out = "";

@@ -321,4 +321,11 @@ export const mutants: readonly Mutant[] = [
   },
   ...trainingMutants,
   ...weatherMutants,
+  {
+    name: "the ninth client of one Python process waits for ever",
+    file: "packages/transport/dist/src/http2/listen.js",
+    before: "maxConcurrentStreams: limits.burst",
+    after: "maxConcurrentStreams: 8",
+    suite: "packages/transport/dist/test/streaming-limits.test.js",
+  },
 ];

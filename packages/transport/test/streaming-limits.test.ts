@@ -4,13 +4,21 @@ import { expect } from "chai";
 import { connect as connectSocket } from "node:net";
 import { constants } from "node:http2";
 import { float32 } from "@perennial-fl/core";
-import { Stage, framed, framedReply } from "./raw-client.js";
+import { RawCall, Stage, framed, framedReply } from "./raw-client.js";
 
 const large = [float32([500_000], new Float32Array(500_000))];
 
 describe("the streaming server's limits", () => {
   let stage: Stage;
   afterEach(() => stage.close());
+
+  it("forty clients join over one connection, as those of one Python process do", async () => {
+    stage = await Stage.open();
+    const session = stage.session().setMaxListeners(100);
+    for (let count = 0; count < 40; count++) new RawCall(session);
+    const joined = new Set<string>();
+    while (joined.size < 40) joined.add((await stage.next("joined")).client);
+  }).timeout(10_000);
 
   it("a client that stalls in the middle of a message is told so and leaves", async () => {
     stage = await Stage.open({ limits: { stallMs: 1 } });

@@ -72,7 +72,8 @@ function openServer(tls: ListenOptions["tls"], limits: StreamingLimits, address:
       enablePush: false,
       initialWindowSize: limits.smallMessageBytes,
       maxFrameSize: 2 ** 20,
-      maxConcurrentStreams: 8,
+      // The clients of one Python process share its connection, and whose call has no room waits without a word.
+      maxConcurrentStreams: limits.burst,
       maxHeaderListSize: 2 ** 14,
     },
   };
