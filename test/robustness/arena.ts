@@ -1,13 +1,14 @@
 // Eleven clients that learn digits from MNIST, some of them attackers, and the accuracy of what comes out.
+import { isFederationError } from "@perennial-fl/core";
 import { crossEntropy, sgd } from "@perennial-fl/module";
 import type { OnnxModule } from "@perennial-fl/module";
-import type { Strategy } from "@perennial-fl/strategy";
 import { openTrainer } from "@perennial-fl/trainer";
 import type { Digits } from "@perennial-fl/example-quickstart/dist/src/mnist.js";
 import { evenParts, rowsOf } from "../science/digits.js";
 import { trainRounds } from "../science/virtual-federation.js";
 import type { VirtualClient } from "../science/virtual-federation.js";
 import type { Attack } from "./attacks.js";
+import type { Defence } from "./defences.js";
 
 export interface ArenaOptions {
   readonly module: OnnxModule;
@@ -22,8 +23,11 @@ export interface ArenaOptions {
 }
 
 export interface Arena {
-  /** On the test examples, after the last round. The same strategy and attack give the same accuracy. */
-  readonly accuracy: (strategy: Strategy, attack: Attack) => Promise<number>;
+  /**
+   * On the test examples, after the last round; `undefined` when the attack made the honest clients' training diverge.
+   * The same strategy and attack give the same accuracy.
+   */
+  readonly accuracy: (defence: Defence, attack: Attack) => Promise<number | undefined>;
   readonly close: () => Promise<void>;
 }
 
@@ -40,7 +44,7 @@ export async function openArena(options: ArenaOptions): Promise<Arena> {
   const test = rowsOf(digits, order.subarray(trained, trained + tested));
   const trainer = await openTrainer({ module, loss: crossEntropy(), optimizer: sgd({ learningRate }) });
   return {
-    async accuracy(strategy, { attackers, tamper, claims, labels }) {
+    async accuracy({ strategy, bounds }, { attackers, tamper, claims, labels }) {
       const clients = parts.map((train, k): VirtualClient => {
         const id = `client-${k}`;
         if (k >= attackers) return { id, train };
@@ -48,10 +52,14 @@ export async function openArena(options: ArenaOptions): Promise<Arena> {
       });
       const shape = { perRound: clientCount, rounds, batchSize: 32, learningRate, seed, epochs: () => epochs };
       let model = module.parameters;
-      for await (const next of trainRounds(model, { ...shape, trainer, strategy, clients })) model = next;
-      // A model that is not finite recognises nothing, and its loss cannot be computed.
-      if (model.some(({ data }) => (data as Float32Array).some((x) => !Number.isFinite(x)))) return 0;
-      return (await trainer.evaluate(model, { dataset: test, batchSize: 500 })).accuracy ?? 0;
+      try {
+        const models = trainRounds(model, { ...shape, ...bounds, trainer, strategy: strategy(), clients });
+        for await (const next of models) model = next;
+        return (await trainer.evaluate(model, { dataset: test, batchSize: 500 })).accuracy;
+      } catch (error) {
+        if (isFederationError(error, "trainer/failed") && error.message.includes("diverged")) return undefined;
+        throw error;
+      }
     },
     close: () => trainer.close(),
   };

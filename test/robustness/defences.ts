@@ -1,12 +1,19 @@
-// The strategies that are attacked, each told of two attackers where it wants to know.
+// The strategies and bounds that are attacked, each told of two attackers where it wants to know.
 import { bulyan, fedAvg, fedMedian, fedTrimmedAvg, krum } from "@perennial-fl/strategy";
 import type { Strategy } from "@perennial-fl/strategy";
 
-export const defences: Readonly<Record<string, () => Strategy>> = {
-  FedAvg: () => fedAvg(),
-  FedMedian: () => fedMedian(),
-  FedTrimmedAvg: () => fedTrimmedAvg({ beta: 0.2 }),
-  Krum: () => krum({ numMaliciousClients: 2 }),
-  MultiKrum: () => krum({ numMaliciousClients: 2, numClientsToKeep: 9 }),
-  Bulyan: () => bulyan({ numMaliciousClients: 2 }),
+export interface Defence {
+  readonly strategy: () => Strategy;
+  /** As the server's options: a longer update, or one that claims more examples, is rejected. */
+  readonly bounds?: { readonly maxUpdateNorm: number; readonly maxExamples: number };
+}
+
+export const defences: Readonly<Record<string, Defence>> = {
+  FedAvg: { strategy: () => fedAvg() },
+  "FedAvg, bounded": { strategy: () => fedAvg(), bounds: { maxUpdateNorm: 5, maxExamples: 1000 } },
+  FedMedian: { strategy: () => fedMedian() },
+  FedTrimmedAvg: { strategy: () => fedTrimmedAvg({ beta: 0.2 }) },
+  Krum: { strategy: () => krum({ numMaliciousClients: 2 }) },
+  MultiKrum: { strategy: () => krum({ numMaliciousClients: 2, numClientsToKeep: 9 }) },
+  Bulyan: { strategy: () => bulyan({ numMaliciousClients: 2 }) },
 };

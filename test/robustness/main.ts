@@ -17,9 +17,10 @@ const arena = await openArena({
 });
 const names = Object.keys(attacks);
 const rows = [`| strategy | ${names.join(" | ")} |`, `| --- |${" ---: |".repeat(names.length)}`];
-for (const [name, strategy] of Object.entries(defences)) {
+for (const [name, defence] of Object.entries(defences)) {
   const cells: string[] = [];
-  for (const attack of Object.values(attacks)) cells.push((await arena.accuracy(strategy(), attack)).toFixed(3));
+  for (const attack of Object.values(attacks))
+    cells.push((await arena.accuracy(defence, attack))?.toFixed(3) ?? "diverges");
   rows.push(`| ${name} | ${cells.join(" | ")} |`);
   console.log(rows.at(-1));
 }

@@ -1,7 +1,7 @@
 // A federation in one process: virtual clients that one trainer trains in turn, and a strategy that combines them.
 import { memoryResult, random, sample } from "@perennial-fl/core";
 import type { Parameters } from "@perennial-fl/core";
-import { advance } from "@perennial-fl/strategy";
+import { advance, updateNorm } from "@perennial-fl/strategy";
 import type { Contribution, Held, Strategy } from "@perennial-fl/strategy";
 import type { Dataset, Trainer } from "@perennial-fl/trainer";
 
@@ -26,11 +26,14 @@ export interface Rounds {
   readonly seed: number;
   /** Passes of a client over its data in a round; 0 leaves it out of the round, as a straggler that is dropped. */
   readonly epochs: (round: number, place: number) => number;
+  /** As the server's options: a longer update, or one that claims more examples, is rejected. */
+  readonly maxUpdateNorm?: number;
+  readonly maxExamples?: number;
 }
 
 /** Trains from `initial` on and yields the model after every round. The same options give the same models. */
 export async function* trainRounds(initial: Parameters, options: Rounds): AsyncGenerator<Parameters> {
-  const { strategy, clients, perRound, rounds, seed } = options;
+  const { strategy, clients, perRound, rounds, seed, maxUpdateNorm = Infinity, maxExamples = Infinity } = options;
   let held: Held = { parameters: initial, state: strategy.move.init(initial) };
   for (let round = 1; round <= rounds; round++) {
     const cohort = sample(clients, perRound, random("cohort", seed, round));
@@ -39,7 +42,12 @@ export async function* trainRounds(initial: Parameters, options: Rounds): AsyncG
       const epochs = options.epochs(round, place);
       if (epochs > 0) contributions.push(await contribute(client, held.parameters, { ...options, round }, epochs));
     }
-    held = advance(strategy, contributions, held, { round, seed });
+    const counted = contributions.filter(
+      ({ result, numExamples }) =>
+        numExamples <= maxExamples &&
+        (maxUpdateNorm === Infinity || updateNorm(result, held.parameters) <= maxUpdateNorm),
+    );
+    held = advance(strategy, counted, held, { round, seed });
     yield held.parameters;
   }
 }
