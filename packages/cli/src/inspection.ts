@@ -8,6 +8,7 @@ import type {
   NamedTensor,
   StateDescription,
 } from "@perennial-fl/checkpointer";
+import type { Obstacle, Trainability } from "@perennial-fl/module";
 import { paint, percent } from "./table.js";
 
 /** One object a file, with the same names whatever it is; what does not apply is absent. */
@@ -25,6 +26,10 @@ export interface Facts {
   readonly checkpointer?: string;
   readonly parametersSha256?: string;
   readonly tensors?: readonly string[];
+  /** Of a module: whether it can be trained here, what stands in the way of it, and what is good to know. */
+  readonly trainable?: boolean;
+  readonly obstacles?: readonly Obstacle[];
+  readonly notes?: readonly string[];
   /** Whatever else is known, by name. */
   readonly details?: { readonly [name: string]: number | string };
 }
@@ -44,6 +49,11 @@ export function factsOf(description: DirectoryDescription | FileDescription): Fa
 
 export function isSound({ valid }: Facts): boolean {
   return valid;
+}
+
+/** The facts of a module, and whether it can be trained. */
+export function withTrainability(facts: Facts, { trainable, obstacles, notes }: Trainability): Facts {
+  return { ...facts, trainable, obstacles, notes };
 }
 
 function fileFacts(file: FileDescription): Facts {
@@ -131,6 +141,9 @@ function paragraph(fact: Facts, color: boolean): string[] {
     checkpointer,
     parametersSha256,
     tensors,
+    trainable,
+    obstacles = [],
+    notes = [],
     details,
   } = fact;
   const verdict =
@@ -149,10 +162,16 @@ function paragraph(fact: Facts, color: boolean): string[] {
     checkpointer,
     ...details,
     parametersSha256,
+    trainable: trainable === undefined ? undefined : trainable ? "yes" : "no, because of:",
   };
   return [
     `${paint("bold", path, { color })}: ${kind}, ${verdict}`,
     ...Object.entries(given(rows)).map(([name, value]) => `  ${name}: ${value}`),
+    ...obstacles.flatMap(({ where, why, remedy }) => [
+      `    ${paint("red", where, { color })}: ${why}`,
+      `      what to do: ${remedy}`,
+    ]),
+    ...notes.map((note) => `  ${paint("yellow", "note", { color })}: ${note}`),
     ...(tensors === undefined || tensors.length === 0 ? [] : [`  tensors: ${tensors.length}`]),
     ...(tensors ?? []).map((tensor) => `    ${tensor}`),
   ];

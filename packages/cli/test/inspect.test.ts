@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { LatestTorchModuleCheckpointer, parametersSha256, PerRoundStateCheckpointer } from "@perennial-fl/checkpointer";
-import { linear, sequential } from "@perennial-fl/module";
+import { OnnxModule, linear, sequential } from "@perennial-fl/module";
 import { resumeCommand } from "../src/command-line.js";
 import { exitCodeOf, exitCodes } from "../src/exit-codes.js";
 import { FederationError } from "@perennial-fl/core";
@@ -52,6 +52,20 @@ describe("perennial inspect", () => {
     }
     expect(facts[1]).to.include({ loss: 0.5, checkpointer: "latest" });
     expect(facts[1]?.["tensors"]).to.deep.equal(["0.weight float32[2, 3]", "0.bias float32[2]"]);
+  });
+
+  it("says of a module whether it can be trained, and names every node in the way with what to do", () => {
+    const model = { ...module.graph, nodes: module.graph.nodes.map((node) => ({ ...node, opType: "Det" })) };
+    const path = join(folder, "model.onnx");
+    writeFileSync(path, OnnxModule.fromGraph(model).toBytes());
+    const { status, facts } = inspect(path, "--json");
+    expect(status).to.equal(exitCodes.finished);
+    expect(facts[0]).to.include({ kind: "module", valid: true, trainable: false });
+    expect(facts[0]?.["obstacles"]).to.have.length(model.nodes.length);
+    expect(inspect(path).stdout).to.match(
+      /trainable: no, because of:\n {4}Det node .*: Det of opset 18 is not supported\n {6}what to do: let the module/,
+    );
+    expect(inspect(join(folder, "latest.onnx")).stdout).to.include("trainable: yes");
   });
 
   it("does not take offence at a file of somebody else's", () => {

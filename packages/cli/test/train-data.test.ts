@@ -51,6 +51,8 @@ describe("A table", () => {
     ],
     ["a,b\n1,2.5", {}, 'line 2, column "b" holds "2.5", which is not the whole number of a class'],
     ["a,b\n1,cow", { classes: ["cat"] }, 'line 2, column "b" holds "cow", which is not one of --classes [cat]'],
+    ["a,b\n1,3", { classCount: 3 }, 'line 2, column "b" holds "3", which is not a class: labels run from 0 to 2'],
+    ["a,b\n1,-1", {}, 'line 2, column "b" holds "-1", which is not a class'],
     ['a,b\n1,"2\n', {}, "line 2 has a quotation mark that does not belong there or has no end"],
   ];
   for (const [text, options, why] of refusals) {
@@ -73,6 +75,8 @@ describe("Data", () => {
     npy("images", tensor("uint8", [2, 4], Uint8Array.of(0, 255, 1, 2, 3, 4, 5, 6)), labels);
     npy("halves", float32([1, 4], [1, 2, 3, 4]), float32([1], [0.5]));
     npy("whole", float32([2, 4], new Float32Array(8)), float32([2], [0, 1]));
+    npy("third", float32([2, 4], new Float32Array(8)), tensor("int8", [2], Int8Array.of(0, 2)));
+    npy("nan", float32([2, 4], [1, 2, 3, 4, 5, NaN, 7, 8]), labels);
     npy("wide", float32([2, 5], new Float32Array(10)), labels);
     npy("fewer", float32([3, 4], new Float32Array(12)), labels);
     npy("none", float32([0, 4], []), tensor("uint8", [0], Uint8Array.of()));
@@ -95,6 +99,7 @@ describe("Data", () => {
   const wanted = {
     inputs: { dtype: "float32", shape: [1, 1, 2, 2] },
     targets: { dtype: "int64", shape: [1] },
+    classes: 2,
   } as const;
   const open = (given: Partial<DataArguments>, ...app: string[]) => {
     const path = (name: string | undefined) => (name === undefined ? undefined : join(folder, name));
@@ -146,6 +151,8 @@ describe("Data", () => {
     [{ data: "." }, "a directory of data holds inputs.npy and targets.npy"],
     [{ data: "wide" }, "wide: inputs are float32[2, 5] where the module takes float32[2, 1, 2, 2]"],
     [{ data: "halves" }, "halves: targets are float32[1] with 0.5 in example 0 where the module takes whole numbers"],
+    [{ data: "third" }, "third: targets hold the label 2 in example 1 where labels run from 0 to 1"],
+    [{ data: "nan" }, "nan: inputs hold NaN in example 1"],
     [{ data: "fewer" }, "fewer: inputs are float32[3, 4] and targets uint8[2]: not as many examples in both"],
     [{ data: "none" }, "none: it holds no examples: inputs are float32[0, 4]"],
     [{ data: "cut.safetensors" }, "is damaged: it ends within its header"],

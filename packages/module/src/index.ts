@@ -35,5 +35,7 @@ export * from "./optimizers/schedules.js";
 export * from "./optimizers/sgd.js";
 export * from "./optimizers/transformations.js";
 export { scalarsKey } from "./parameters.js";
+export type { ExportSigns } from "./proto/export-signs.js";
 export * from "./sequential.js";
+export * from "./trainability.js";
 export * from "./training.js";

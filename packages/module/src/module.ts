@@ -4,6 +4,8 @@ import type { Parameters, Tensor } from "@perennial-fl/core";
 import type { Graph } from "./graph.js";
 import { parameterNamesOf } from "./parameters.js";
 import { decode, encode } from "./proto/codec.js";
+import { exportSignsOf } from "./proto/export-signs.js";
+import type { ExportSigns } from "./proto/export-signs.js";
 import { graphOf, modelProto } from "./proto/graphs.js";
 import type { ModelProto } from "./proto/messages.js";
 import { refuseExternalData } from "./proto/refuse.js";
@@ -24,6 +26,8 @@ export class OnnxModule {
   readonly parameterNames: readonly string[];
   /** ONNX's metadata_props. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** How it was exported, as far as the file shows it. */
+  readonly exportSigns: ExportSigns;
   readonly #model: ModelProto;
 
   private constructor(model: ModelProto, graph: Graph) {
@@ -31,6 +35,7 @@ export class OnnxModule {
     this.parameterNames = parameterNamesOf(model, graph.initializers);
     this.parameters = this.parameterNames.map((name) => graph.initializers.get(name) as Tensor);
     this.metadata = Object.fromEntries((model.metadataProps ?? []).map(({ key = "", value = "" }) => [key, value]));
+    this.exportSigns = exportSignsOf(model);
     this.#model = model;
   }
 

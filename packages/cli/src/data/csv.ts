@@ -11,6 +11,8 @@ export interface TableOptions {
   readonly classes?: readonly string[];
   /** Whether labels are the numbers of classes (int64), or values (float32). */
   readonly labelsAreClasses: boolean;
+  /** How many classes the module tells apart. */
+  readonly classCount?: number | undefined;
 }
 
 /** Feature columns as float32 `[rows, columns]`, in the order of the file, and the label column as `[rows]`. */
@@ -71,7 +73,7 @@ type Invalid = (why: string) => FederationError;
 
 function labelOf(
   cell: string,
-  { classes, labelsAreClasses }: TableOptions,
+  { classes, classCount = Infinity, labelsAreClasses }: TableOptions,
   numberIn: () => number,
   invalid: Invalid,
   line: number,
@@ -87,7 +89,8 @@ function labelOf(
   }
   if (!labelsAreClasses) return numberIn();
   const value = /^[+-]?\d+(\.0*)?$/.test(held) ? Number(held) : NaN;
-  if (Number.isSafeInteger(value)) return value;
+  if (value >= 0 && value < classCount) return value;
+  if (!Number.isNaN(value)) throw refuse(`a class: labels run from 0 to ${classCount - 1}`);
   throw refuse("the whole number of a class (name classes with --classes)");
 }
 

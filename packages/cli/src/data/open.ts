@@ -70,6 +70,7 @@ async function readData(option: string, path: string, given: DataArguments, want
 function tableOptions({ label, ignore, classes }: DataArguments, wanted: Wanted): TableOptions {
   return {
     labelsAreClasses: wanted.targets.dtype === "int64",
+    classCount: wanted.classes,
     ...(label !== undefined && { label }),
     ...(ignore !== undefined && { ignore }),
     ...(classes !== undefined && { classes }),

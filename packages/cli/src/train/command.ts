@@ -3,9 +3,10 @@ import { basename, dirname } from "node:path";
 import { Command } from "commander";
 import { LatestTorchModuleCheckpointer, parametersSha256 } from "@perennial-fl/checkpointer";
 import { FederationError } from "@perennial-fl/core";
-import { evaluationGraph, outputAsLoss } from "@perennial-fl/module";
-import type { Loss, OnnxModule } from "@perennial-fl/module";
+import { evaluationGraph, outputAsLoss, trainability } from "@perennial-fl/module";
+import type { Loss, Obstacle, OnnxModule } from "@perennial-fl/module";
 import { openTrainer } from "@perennial-fl/trainer";
+import type { Wanted } from "../data/conform.js";
 import { openData } from "../data/open.js";
 import type { DataArguments } from "../data/open.js";
 import { datasetSha256 } from "../data/split.js";
@@ -110,13 +111,16 @@ async function train(given: TrainArguments, appArguments: readonly string[]): Pr
   }
   const module = await readModule("--module", given.module);
   const frozen = frozenBy(given.freeze ?? [], module);
-  const { features, targets } = evaluationGraph(module, { loss, batchSize: 1 }).inputs;
+  const { obstacles, notes } = trainability(module);
+  // What is frozen may be just what stands in the way; the trainer knows.
+  if (given.freeze === undefined) requireTrainable(given.module, obstacles);
+  const wanted = wantedOf(module, loss);
   return runSession<TrainEvent>({
     view: trainView(process.stdout, json, process.env),
     stateDir,
     json,
     async work(show, pause, openDirectory) {
-      const data = await openData(given, { inputs: features, targets }, appArguments);
+      const data = await openData(given, wanted, appArguments);
       const out = outOf(given.out);
       await out?.check();
       const trainer = await openTrainer({ module, loss, optimizer: recipe.optimizer, frozen, threads });
@@ -124,6 +128,7 @@ async function train(given: TrainArguments, appArguments: readonly string[]): Pr
         if (given.resume === "require") await checkRunDirectory(stateDir);
         else await openDirectory();
         const plan = planOf(given, module, loss, recipe, data);
+        for (const message of notes) show({ type: "note", message });
         const { resume, saveEvery } = given;
         const options = { ...(saveEvery !== undefined && { saveEvery }), ...(out !== undefined && { out }) };
         const run = { module, data, recipe, plan, epochs, batchSize, seed, bestBy, stateDir, resume, ...options };
@@ -133,6 +138,14 @@ async function train(given: TrainArguments, appArguments: readonly string[]): Pr
       }
     },
   });
+}
+
+/** Throws `model/unsupported`, with the first thing in the way and where to read of the others. */
+function requireTrainable(path: string, [first, ...more]: readonly Obstacle[]): void {
+  if (first === undefined) return;
+  const others = more.length === 0 ? "" : ` (and ${more.length} more: perennial inspect ${path})`;
+  const message = `training --module ${path}: ${first.where}: ${first.why}; ${first.remedy}${others}`;
+  throw new FederationError("model/unsupported", message);
 }
 
 /** Throws `argument/invalid` for a loss that there is not. */
@@ -148,6 +161,14 @@ function frozenBy(beginnings: readonly string[], { parameterNames }: OnnxModule)
   if (stranger === undefined) return (name) => beginnings.some((beginning) => name.startsWith(beginning));
   const names = parameterNames.slice(0, 12).join(", ");
   throw new FederationError("argument/invalid", `--freeze ${stranger}: no parameter begins so, of [${names}]`);
+}
+
+/** What the module under the loss is fed. */
+function wantedOf(module: OnnxModule, loss: Loss): Wanted {
+  const { inputs, outputs } = evaluationGraph(module, { loss, batchSize: 1 });
+  const { features, targets } = inputs;
+  const classes = targets.dtype === "int64" && loss.output === undefined ? outputs.logits.shape[1] : undefined;
+  return { inputs: features, targets, ignored: loss.ignoreIndex, ...(classes !== undefined && { classes }) };
 }
 
 function outOf(path: string | undefined): LatestTorchModuleCheckpointer | undefined {
