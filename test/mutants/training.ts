@@ -121,4 +121,11 @@ export const trainingMutants: readonly Mutant[] = [
     after: "size === fixedBatch",
     suite: "packages/trainer/dist/test/batch-sizes.test.js",
   },
+  {
+    name: "the reverse direction gives its steps in the order in which it takes them",
+    file: "packages/module/dist/src/decompositions/recurrent.js",
+    before: "backwards ? states.reverse() : states",
+    after: "states",
+    suite: "packages/module/dist/test/torch-models.test.js",
+  },
 ];
