@@ -1,9 +1,9 @@
 // Answers that cannot count. A client that is wrong is data: it is named, the round goes on without it.
-import { float32, isFederationError, tensor } from "@perennial-fl/core";
+import { float32, isFederationError, packRecords, scaffoldNames, tensor, unpackRecords } from "@perennial-fl/core";
 import type { Failure, Instruction, Parameters, Reply } from "@perennial-fl/core";
 import { startServer } from "@perennial-fl/server";
-import type { ServerEvent } from "@perennial-fl/server";
-import { fedAvg } from "@perennial-fl/strategy";
+import type { ServerEvent, ServerOptions } from "@perennial-fl/server";
+import { fedAvg, scaffold } from "@perennial-fl/strategy";
 import { inMemoryFleet } from "@perennial-fl/transport";
 import type { ServedConnection } from "@perennial-fl/transport";
 import { expect } from "chai";
@@ -14,6 +14,8 @@ interface Row {
   readonly reply: Reply<Parameters>;
   readonly reason: Failure["reason"];
   readonly message: string;
+  /** What the server is started with besides. */
+  readonly server?: Partial<ServerOptions>;
 }
 
 const model = [float32([2, 3], [0, 0, 0, 0, 0, 0]), float32([2], [0, 0])];
@@ -78,6 +80,41 @@ const rows: readonly Row[] = [
     message: "numExamples is a whole number from 1, not 0",
   },
   {
+    title: "an update farther from the model than the bound",
+    reply: fit(float32([2, 3], [3, 0, 0, 0, 0, 0]), float32([2], [4, 0])),
+    reason: "invalid",
+    message: "the update's norm is 5, and at most 4.5 counts here",
+    server: { maxUpdateNorm: 4.5 },
+  },
+  {
+    title: "more examples than the most",
+    reply: counted(1001),
+    reason: "invalid",
+    message: "numExamples is 1001, and at most 1000 count here",
+    server: { maxExamples: { count: 1000, excess: "reject" } },
+  },
+  {
+    title: "more examples than there are numbers for",
+    reply: counted(Number.MAX_SAFE_INTEGER),
+    reason: "invalid",
+    message: "numExamples is 9007199254740991, and at most 1000 count here",
+    server: { maxExamples: { count: 1000, excess: "reject" } },
+  },
+  {
+    title: "an update without SCAFFOLD's record",
+    reply: fit(...model),
+    reason: "invalid",
+    message: "the update brings no scaffold.delta",
+    server: { strategy: scaffold() },
+  },
+  {
+    title: "an update whose records are not what they say",
+    reply: { type: "fit", update: model, numExamples: 1, metrics: { "perennial.records": "scaffold.delta=9" } },
+    reason: "invalid",
+    message: 'perennial.records "scaffold.delta=9" counts more than the 2 tensors that came',
+    server: { strategy: scaffold() },
+  },
+  {
     title: "an evaluation where a training was asked",
     reply: lost(0.5),
     reason: "unreadable",
@@ -105,6 +142,7 @@ const evaluations: readonly Row[] = [
 /** One round with a right and a wrong client; gives every failure that the server reports. */
 async function failuresWith(
   wrong: (instruction: Instruction) => Reply<Parameters> | undefined,
+  server: Partial<ServerOptions> = {},
 ): Promise<ServerEvent[]> {
   const events: ServerEvent[] = [];
   await startServer({
@@ -112,6 +150,7 @@ async function failuresWith(
     numRounds: 1,
     strategy: fedAvg(),
     initialModel: model,
+    ...server,
     // A client whose connection was ended does not come back here.
     rejoinTimeoutMs: 50,
     observe: (event) => events.push(event),
@@ -138,16 +177,23 @@ async function answer(connection: ServedConnection, reply: (asked: Instruction) 
   }
 }
 
-const right = ({ type }: Instruction): Reply<Parameters> => (type === "fit" ? fit(...model) : lost(0.5));
+/** Brings the records that it was sent. */
+const right = (asked: Instruction): Reply<Parameters> => {
+  if (asked.type !== "fit") return lost(0.5);
+  const { model: own, records } = unpackRecords(asked.parameters, asked.config);
+  const delta = records[scaffoldNames.control];
+  const { tensors, entry } = packRecords(own, delta ? { [scaffoldNames.delta]: delta } : {});
+  return { type: "fit", update: tensors, numExamples: 10, metrics: entry };
+};
 
 describe("bad input: answers", () => {
   for (const [phase, cases] of [
     ["fit", rows],
     ["evaluate", evaluations],
   ] as const) {
-    for (const { title, reply, reason, message } of cases) {
+    for (const { title, reply, reason, message, server } of cases) {
       it(title, async () => {
-        const events = await failuresWith((instruction) => (instruction.type === phase ? reply : undefined));
+        const events = await failuresWith((instruction) => (instruction.type === phase ? reply : undefined), server);
         const failures = events.filter((event) => event.type === "client-failed" && event.phase === phase);
         expect(failures).to.deep.equal([{ type: "client-failed", round: 1, phase, client: "wrong", reason, message }]);
         const [committed] = events.filter((event) => event.type === "round-committed");

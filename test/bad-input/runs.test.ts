@@ -7,7 +7,7 @@ import { PerRoundStateCheckpointer } from "@perennial-fl/checkpointer";
 import { float32 } from "@perennial-fl/core";
 import { startServer } from "@perennial-fl/server";
 import type { ServerOptions } from "@perennial-fl/server";
-import { byFraction, fedAdam, fedAvg } from "@perennial-fl/strategy";
+import { byFraction, fedAdam, fedAvg, fedBuff, scaffold } from "@perennial-fl/strategy";
 import { scriptedFleet } from "../support/scripted-fleet.js";
 import { toyClients } from "../support/toy-clients.js";
 import { filesLike, flipBit } from "./damage.js";
@@ -77,6 +77,30 @@ table("how a server is started", [
     act: starting({ seed: NaN }),
     code: "argument/invalid",
     message: "seed is a whole number, not NaN",
+  },
+  {
+    title: "with a bound that no update keeps",
+    act: starting({ maxUpdateNorm: 0 }),
+    code: "argument/invalid",
+    message: "maxUpdateNorm is a number above 0, not 0",
+  },
+  {
+    title: "with updates of at most no examples",
+    act: starting({ maxExamples: { count: 0, excess: "cap" } }),
+    code: "argument/invalid",
+    message: "maxExamples.count is a whole number from 1, not 0",
+  },
+  {
+    title: "with late updates under SCAFFOLD",
+    act: () => scaffold({ late: "stale" } as object),
+    code: "argument/invalid",
+    message: "scaffold cannot count late updates: their variates have moved on",
+  },
+  {
+    title: "with a buffer of nothing",
+    act: () => fedBuff({ bufferSize: 0 }),
+    code: "argument/invalid",
+    message: "fedbuff's bufferSize is a whole number from 1, not 0",
   },
   {
     title: "with more clients than there are",

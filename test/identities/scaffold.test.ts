@@ -34,7 +34,7 @@ interface Setting {
 
 /** Rounds over clients c0, c1, ... that all weigh the same. */
 async function federate({ data, batchSize, corrected, rounds, ...setting }: Setting): Promise<Parameters> {
-  const { cohort = (_, all) => all, lost = () => false, afterRound } = setting;
+  const { cohort = (_: number, all: readonly string[]) => all, lost = () => false, afterRound } = setting;
   const ids = data.map((_, k) => `c${k}`);
   for (const [k, train] of data.entries()) {
     const options = {

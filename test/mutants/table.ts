@@ -1,5 +1,6 @@
 // The deliberate defects: all of them, and those of the server, the clients and their files.
 import type { Mutant } from "./mutant.js";
+import { strategyMutants } from "./strategies.js";
 import { trainingMutants } from "./training.js";
 import { weatherMutants } from "./weather.js";
 
@@ -328,4 +329,5 @@ export const mutants: readonly Mutant[] = [
     after: "maxConcurrentStreams: 8",
     suite: "packages/transport/dist/test/streaming-limits.test.js",
   },
+  ...strategyMutants,
 ];

@@ -5,17 +5,24 @@ import type {
   Fleet,
   FleetEvent,
   Instruction,
+  Metrics,
   OpenSink,
   Parameters,
   Reply,
   RequestKey,
 } from "@perennial-fl/core";
 
+export interface Fitted {
+  readonly parameters: Parameters;
+  readonly numExamples: number;
+  readonly metrics?: Metrics;
+}
+
 /** A client as a pure function of what it is asked. */
 export interface ScriptedClient {
   readonly id: ClientId;
   /** A text is a refusal. */
-  fit(parameters: Parameters, key: RequestKey): { parameters: Parameters; numExamples: number } | string;
+  fit(parameters: Parameters, key: RequestKey): Fitted | string;
   evaluate(parameters: Parameters, key: RequestKey): { loss: number; numExamples: number };
 }
 
@@ -76,7 +83,8 @@ export function scriptedFleet({ clients, openSink, arrival, onAsked, copies = 1 
       return { type: "replied", client: client.id, key, reply: { type: "refused", message: fitted } };
     }
     const update = await pour(fitted.parameters, openSink(client.id, key));
-    const reply: Reply<typeof update> = { type: "fit", update, numExamples: fitted.numExamples, metrics: {} };
+    const { numExamples, metrics = {} } = fitted;
+    const reply: Reply<typeof update> = { type: "fit", update, numExamples, metrics };
     return { type: "replied", client: client.id, key, reply };
   }
 
