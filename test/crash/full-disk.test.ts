@@ -15,7 +15,12 @@ import { float32, isFederationError, messageOf, pour } from "@perennial-fl/core"
 import type { Tensor } from "@perennial-fl/core";
 import { linear, sequential } from "@perennial-fl/module";
 import { expect } from "chai";
+import { startServer } from "@perennial-fl/server";
+import type { ServerEvent } from "@perennial-fl/server";
+import { fedAvg } from "@perennial-fl/strategy";
 import { figure } from "../support/figures.js";
+import { scriptedFleet } from "../support/scripted-fleet.js";
+import { toyClients } from "../support/toy-clients.js";
 
 const KiB = 1024;
 const stepBytes = 64 * KiB;
@@ -148,6 +153,39 @@ describe("a full disk", () => {
       expect(full, "the disk was full at times").to.be.greaterThan(2);
     });
   }
+
+  it("does not open a round whose results would find no room, names the bytes, and is resumed once there is room", async () => {
+    const directory = mount as string;
+    for (const name of readdirSync(directory)) rmSync(join(directory, name));
+    const model = sequential([linear(256, 256)], { input: [256], seed: 1 });
+    const modelBytes = 4 * (256 * 256 + 256);
+    const asked: string[] = [];
+    const events: ServerEvent[] = [];
+    const serve = () =>
+      startServer({
+        stateDir: directory,
+        numRounds: 1,
+        strategy: fedAvg({ minAvailableClients: 3 }),
+        initialModel: model,
+        observe: (event) => events.push(event),
+        openFleet: (openSink) =>
+          scriptedFleet({ clients: toyClients(3), openSink, arrival: 1, onAsked: (client) => asked.push(client) }),
+        failpoint: (point) => {
+          // Room for the state that a run begins with, and then not for three results.
+          if (point === "before open" && asked.length === 0) fill(directory, 3 * modelBytes);
+        },
+      });
+    const failure = await serve().catch((error: unknown) => error);
+    expect(isFederationError(failure, "storage/full"), messageOf(failure)).to.equal(true);
+    expect(messageOf(failure)).to.include(`round 1 needs ${4 * modelBytes} bytes in ${directory}, and `);
+    expect(asked).to.deep.equal([]);
+    fill(directory, Infinity);
+    writeFileSync(join(directory, "ballast"), "");
+    asked.push("there is room");
+    expect(await serve()).to.include({ finished: true, round: 1 });
+    const spaces = events.filter((event) => event.type === "space");
+    expect(spaces.map(({ needed, free }) => free < needed)).to.deep.equal([true, false]);
+  });
 });
 
 /** Leaves so many bytes free on the disk; with Infinity, all that can be. */

@@ -91,6 +91,7 @@ export function memoryDisk(image: Image = new Map()): MemoryDisk {
         const inode = names.get(basename(path));
         return inode === undefined ? undefined : entryOf(inode);
       }),
+    free: () => Promise.resolve(2 ** 40),
     checkWritable: () => Promise.resolve(),
     syncDirectory: () => later(() => void changes.push({ type: "syncDirectory" })),
   };

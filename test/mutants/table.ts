@@ -330,4 +330,11 @@ export const mutants: readonly Mutant[] = [
     suite: "packages/transport/dist/test/streaming-limits.test.js",
   },
   ...strategyMutants,
+  {
+    name: "a round is opened for whose results there is no room",
+    file: "packages/server/dist/src/space.js",
+    before: "if (free >= needed)",
+    after: "if (free >= 0)",
+    suite: "packages/server/dist/test/space.test.js",
+  },
 ];

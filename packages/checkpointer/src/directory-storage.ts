@@ -12,6 +12,7 @@ import { readWhole } from "./read-file.js";
 import { recycledSlots } from "./recycled-slots.js";
 import { replaceFile, sweepTemporaries } from "./replace-file.js";
 import type { Generation, Storage } from "./storage.js";
+import { unsyncedDisk } from "./unsynced-disk.js";
 
 export interface DirectoryStorageOptions {
   readonly disk?: Disk;
@@ -114,6 +115,13 @@ export function directoryStorage(directory: string, options: DirectoryStorageOpt
         await look();
         return openDirectoryLog(disk, location, checkName(name));
       }),
+    async free() {
+      const free = await step("looking for space in", location, async () => disk.free?.(location));
+      if (free === undefined) return undefined;
+      const spare = (slots?.spareNames() ?? []).map((name) => disk.stat(join(location, name)));
+      return (await Promise.all(spare)).reduce((sum, entry) => sum + (entry?.byteLength ?? 0), free);
+    },
+    unsynced: () => directoryStorage(location, { ...options, disk: unsyncedDisk(disk) }),
     createBlob: () => slots?.createBlob() ?? newFileBlob(disk, location),
     openBlob: (name) => openDirectoryBlob(disk, location, name),
     blobs: async () => (await names()).filter((name) => isBlobName(name) && slots?.isEmpty(name) !== true),

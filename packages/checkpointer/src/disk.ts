@@ -1,7 +1,7 @@
 // The few raw file operations that all durable I/O goes through. A test puts a disk here that fails at the N-th call.
 import { randomBytes } from "node:crypto";
 import { closeSync, constants, openSync, readSync } from "node:fs";
-import { access, lstat, open, readdir, rename, unlink } from "node:fs/promises";
+import { access, lstat, open, readdir, rename, statfs, unlink } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import type { StorageLock } from "./storage.js";
 
@@ -42,6 +42,8 @@ export interface Disk {
   stat(path: string): Promise<DiskEntry | undefined>;
   /** Fails if files cannot be created in the directory. */
   checkWritable(directory: string): Promise<void>;
+  /** Bytes that may still be written on the disk of a directory. Absent: not known. */
+  free?(directory: string): Promise<number>;
   /** Resolves when the names in the directory are on the device. */
   syncDirectory(directory: string): Promise<void>;
   /** Holds a directory for one owner. Absent: a lock of this machine. Throws `storage/locked`. */
@@ -110,6 +112,10 @@ export const nodeDisk: Disk = {
     }
   },
   checkWritable: (directory) => access(directory, constants.W_OK | constants.X_OK),
+  async free(directory) {
+    const { bavail, bsize } = await statfs(directory);
+    return bavail * bsize;
+  },
   async syncDirectory(directory) {
     // Windows has no way to sync a directory; its journal orders a rename after the flush of the file.
     if (process.platform === "win32") return;

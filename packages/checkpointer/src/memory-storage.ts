@@ -18,8 +18,10 @@ export function memoryStorage(): Storage {
   const fileOf = (name: string, generation: Generation): string =>
     generation === "current" ? checkName(name) : previousName(checkName(name));
 
-  return {
+  const storage: Storage = {
     location,
+    free: () => Promise.resolve(undefined),
+    unsynced: () => storage,
     check: () => Promise.resolve(),
     lock: () => {
       if (locked) {
@@ -68,6 +70,7 @@ export function memoryStorage(): Storage {
     }),
     removeSpares: () => Promise.resolve(),
   };
+  return storage;
 }
 
 /** The asynchronous form of a function: what it throws becomes a rejection. */

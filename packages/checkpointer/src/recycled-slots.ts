@@ -19,6 +19,8 @@ export interface RecycledSlots {
   isEmpty(name: string): boolean;
   /** Takes back the slots among the names, to be written over from now on; gives the names that are none of ours. */
   recycle(names: readonly string[]): readonly string[];
+  /** The slots that would be written over next. */
+  spareNames(): readonly string[];
   /** Hands out the spare slots' names, which are then spare no more. */
   takeSpares(): readonly string[];
 }
@@ -138,6 +140,7 @@ export function recycledSlots(disk: Disk, directory: string): RecycledSlots {
         if (slots.get(name) === "full") recycleOne(name);
         return !slots.has(name);
       }),
+    spareNames: () => [...spares],
     takeSpares() {
       const taken = spares.splice(0);
       for (const name of taken) slots.delete(name);

@@ -92,6 +92,13 @@ export interface Storage {
   createBlob(): BlobWriter;
   /** `undefined` if there is no such blob. */
   openBlob(name: string): Promise<BlobReader | undefined>;
+  /** How many bytes of new blobs there is room for, as far as that is known: what is free, and what is recycled. */
+  free(): Promise<number | undefined>;
+  /**
+   * The same place, where blobs and logs are on the device when the system pleases: they survive the process, and not
+   * a power loss, after which a log may be damaged and a blob may not be what its name says.
+   */
+  unsynced(): Storage;
   /** The names of all blobs. */
   blobs(): Promise<readonly string[]>;
   /** What the blobs held may be written over from now on, also where they are still being read. */

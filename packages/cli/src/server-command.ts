@@ -1,6 +1,6 @@
 // `perennial server`: runs a federated server over a state directory.
 import { Command } from "commander";
-import type { Resume } from "@perennial-fl/server";
+import type { Durability, Resume } from "@perennial-fl/server";
 import { strategies } from "@perennial-fl/strategy";
 import type { StrategyName } from "@perennial-fl/strategy";
 import type { ExitCode } from "./exit-codes.js";
@@ -47,6 +47,12 @@ export function serverCommand(exit: (code: ExitCode) => void): Command {
       "auto: go on if there is a run; require: insist on one; never: refuse one",
       choice("--resume", ["auto", "require", "never"] as const),
       "auto" as Resume,
+    )
+    .option(
+      "--durability <OF>",
+      "what no power loss may take: each accepted result, or (faster) each committed round",
+      choice("--durability", ["result", "round"] as const),
+      "result" as Durability,
     )
     .option(
       "--keep-states <POLICY>",

@@ -7,7 +7,7 @@ import {
 } from "@perennial-fl/checkpointer";
 import type { Retention } from "@perennial-fl/checkpointer";
 import { patience, startServer } from "@perennial-fl/server";
-import type { Resume, ServerOptions } from "@perennial-fl/server";
+import type { Durability, Resume, ServerOptions } from "@perennial-fl/server";
 import type { StrategyName } from "@perennial-fl/strategy";
 import type { ExitCode } from "./exit-codes.js";
 import { moduleOf, readGiven } from "./given-file.js";
@@ -38,6 +38,7 @@ export interface ServerArguments extends StrategyRates {
   readonly seed: number;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  readonly durability: Durability;
   readonly keepStates?: Retention;
   readonly keepModules?: Retention;
 }
@@ -77,6 +78,7 @@ export async function serve(given: ServerArguments, { bytes, json }: Start): Pro
         initialModel,
         stateDir,
         resume: given.resume,
+        durability: given.durability,
         seed: given.seed,
         rejoinTimeoutMs: given.rejoinTimeout * 1000,
         restartSeconds: given.restartSeconds,

@@ -26,6 +26,7 @@ export type ErrorCode =
   | "strategy/failed"
   | "storage/deposed"
   | "storage/directory"
+  | "storage/full"
   | "storage/io"
   | "storage/locked"
   | "trainer/aborted"

@@ -18,6 +18,7 @@ export type {
   Step,
 } from "./engine/types.js";
 export type { FailureRecord, History, PhaseRecord, RoundRecord } from "./history.js";
+export type { Durability } from "./open-journal.js";
 export { rollBack } from "./rollback.js";
 export type { Rollback, RollbackOptions } from "./rollback.js";
 export { patience } from "./patience.js";

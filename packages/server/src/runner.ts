@@ -3,7 +3,7 @@
 import { FederationError, assert, describeTensor, firstNonFinite, messageOf } from "@perennial-fl/core";
 import type { Fleet, FleetEvent, Parameters } from "@perennial-fl/core";
 import { parametersSha256 } from "@perennial-fl/checkpointer";
-import type { RoundJournal, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
+import type { RoundJournal, Storage, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import type { OnnxModule } from "@perennial-fl/module";
 import { advance } from "@perennial-fl/strategy";
 import { heldInMemory } from "./carried.js";
@@ -23,11 +23,14 @@ import type {
 import { toEntry } from "./journal-facts.js";
 import type { Plan } from "./plan.js";
 import type { ServerEvent } from "./server-event.js";
+import { bytesNeeded, checkSpace } from "./space.js";
 
 /** Everything a runner touches. */
 export interface World {
   readonly fleet: Fleet;
   readonly journal: RoundJournal;
+  /** Where results rest. Absent: nobody looks whether there is room for them. */
+  readonly storage?: Pick<Storage, "free" | "location">;
   /** Resolves when the per-round state is durable. */
   readonly save: (durable: Durable) => Promise<void>;
   /** Offered the global model after every round. Absent: the model is not checkpointed apart from the state. */
@@ -102,6 +105,7 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
   const carryOut = async (command: Exclude<Command, Accept>): Promise<Fact | undefined> => {
     switch (command.type) {
       case "open":
+        await checkRoom(command);
         return journalled({ ...command, type: "opened" });
       case "admit":
         return journalled({ ...command, type: "admitted" });
@@ -137,6 +141,14 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
       case "finish":
         return undefined;
     }
+  };
+
+  const checkRoom = async ({ key, cohort }: Extract<Command, { type: "open" }>): Promise<void> => {
+    if (key.phase !== "fit" || world.storage === undefined) return;
+    const needed = bytesNeeded(cohort.length, state.durable.parameters, state.durable.strategyState);
+    await checkSpace(world.storage, key.round, needed, (space) => {
+      world.observe({ type: "space", round: key.round, ...space });
+    });
   };
 
   const journalled = async <F extends JournalledFact>(fact: F): Promise<F> => {

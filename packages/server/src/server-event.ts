@@ -19,6 +19,8 @@ export type ServerEvent =
   | { readonly type: "client-joined"; readonly client: string; readonly identified: boolean }
   | { readonly type: "client-left"; readonly client: string; readonly message: string }
   | { readonly type: "waiting"; readonly round: number; readonly available: number; readonly needed: number }
+  /** What the round's results and state take on the disk at least, and what there is room for, in bytes. */
+  | { readonly type: "space"; readonly round: number; readonly needed: number; readonly free: number }
   | { readonly type: "round-opened"; readonly round: number; readonly cohort: readonly string[] }
   | { readonly type: "evaluation-opened"; readonly round: number; readonly cohort: readonly string[] }
   | { readonly type: "client-asked"; readonly round: number; readonly phase: string; readonly client: string }

@@ -2,13 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { FederationError, messageOf } from "@perennial-fl/core";
 import type { ClientId, Fleet, OpenSink, Parameters } from "@perennial-fl/core";
-import {
-  PerRoundStateCheckpointer,
-  directoryStorage,
-  openRoundJournal,
-  parametersSha256,
-} from "@perennial-fl/checkpointer";
-import type { Retention, RoundJournal, Storage, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
+import { PerRoundStateCheckpointer, directoryStorage, parametersSha256 } from "@perennial-fl/checkpointer";
+import type { Retention, Storage, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import type { OnnxModule } from "@perennial-fl/module";
 import type { Strategy } from "@perennial-fl/strategy";
 import { listen, listenStreaming } from "@perennial-fl/transport";
@@ -19,9 +14,11 @@ import { architectureSha256 } from "./architecture.js";
 import type { Durable } from "./engine/types.js";
 import type { History } from "./history.js";
 import { askForParameters } from "./initial-parameters.js";
+import { openSessionJournal } from "./open-journal.js";
+import type { Durability, SessionJournal } from "./open-journal.js";
 import { planFacts, stopTimer } from "./plan.js";
 import type { Plan } from "./plan.js";
-import { checkResume, freshDurable, replay, resumedEvent } from "./resume.js";
+import { checkResume, freshDurable, resumedEvent } from "./resume.js";
 import type { Begin, Resume } from "./resume.js";
 import { runEngine } from "./runner.js";
 import type { World } from "./runner.js";
@@ -52,6 +49,8 @@ export interface ServerOptions {
   readonly stateDir: string;
   /** Default `auto`. */
   readonly resume?: Resume;
+  /** What a power loss may take: nothing that was accepted, or the open round. Default `result`. */
+  readonly durability?: Durability;
   /** Which states of former rounds stay in the state directory, to be rolled back to. Default: none but the last two. */
   readonly keepStates?: Retention;
   /** Decides who is sampled. Default 0. */
@@ -123,14 +122,21 @@ export async function startServer(options: ServerOptions): Promise<Outcome> {
         observe({ type: "warning", message });
       },
     });
-    const journal = await openRoundJournal(storage, options.randomHex?.(12));
+    const session = await openSessionJournal(storage, {
+      durability: options.durability ?? "result",
+      term: options.randomHex?.(12),
+      report: (message) => {
+        observe({ type: "warning", message });
+      },
+    });
+    const { journal } = session;
     try {
       const saved = await loadServerState(states);
       const begin = beginOf(options.initialModel);
       const { resume = "auto" } = options;
       const resumed = checkResume(saved, journal.entries.length, resume, plan, begin, stateDir) ? saved : undefined;
       const archive = options.keepStates && archiveOf(states, storage, options.keepStates);
-      return await serve({ ...options, observe }, plan, { states, journal, archive }, resumed);
+      return await serve({ ...options, observe }, plan, { states, session, storage, archive }, resumed);
     } finally {
       await journal.close();
     }
@@ -142,7 +148,8 @@ export async function startServer(options: ServerOptions): Promise<Outcome> {
 /** Everything durable of a session. */
 interface Kept {
   readonly states: PerRoundStateCheckpointer;
-  readonly journal: RoundJournal;
+  readonly session: SessionJournal;
+  readonly storage: Storage;
   readonly archive: Archive | undefined;
 }
 
@@ -150,7 +157,7 @@ interface Kept {
 async function serve(
   options: ServerOptions & { readonly observe: (event: ServerEvent) => void },
   plan: Plan,
-  { states, journal, archive }: Kept,
+  { states, session, storage, archive }: Kept,
   resumed: ServerState | undefined,
 ): Promise<Outcome> {
   const { observe, initialModel, checkpointers = [], signal, failpoint, evaluate } = options;
@@ -158,6 +165,7 @@ async function serve(
   const report = (message: string) => {
     observe({ type: "warning", message });
   };
+  const { journal } = session;
   let fleet = await openFleet(options, journal.openSink, run);
   // A timer, so that the stop takes its place among all other events.
   const abort = () => {
@@ -192,13 +200,14 @@ async function serve(
     if (resumed === undefined) await save(durable);
     // The last session may have died between the two.
     else await archived(durable);
-    const state = await replay(durable, journal, report);
+    const state = await session.replay(durable);
     observe({ type: "started", run, round: durable.round, rounds: plan.numRounds });
     if (resumed) observe(resumedEvent(state));
     const module = initialModel && "graph" in initialModel ? initialModel : undefined;
     const world: World = {
       fleet,
       journal,
+      storage,
       save,
       checkpointers,
       observe,
