@@ -103,9 +103,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "the mean is not weighted",
-    file: "packages/strategy/dist/src/mean.js",
-    before: "numbersOf(result.read(index)), numExamples)",
-    after: "numbersOf(result.read(index)), 1)",
+    file: "packages/strategy/dist/src/float32-mean.js",
+    before: "contributions.map(({ numExamples }) => numExamples)",
+    after: "contributions.map(() => 1)",
     suite: "packages/strategy/dist/test/*.test.js",
   },
   {
@@ -259,15 +259,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a trimmed mean cuts one value too few",
     file: "packages/strategy/dist/src/coordinates.js",
-    before: "const cut = Math.floor(beta * sorted.length);",
-    after: "const cut = Math.max(0, Math.floor(beta * sorted.length) - 1);",
+    before: "[Math.floor(beta * count), count",
+    after: "[Math.max(0, Math.floor(beta * count) - 1), count",
     suite: identities,
   },
   {
     name: "the weights of a mean and its divisor disagree",
-    file: "packages/strategy/dist/src/mean.js",
-    before: "numbersOf(result.read(index)), numExamples)",
-    after: "numbersOf(result.read(index)), Math.fround(numExamples / 3))",
+    file: "packages/strategy/dist/src/float32-mean.js",
+    before: "contributions.map(({ numExamples }) => numExamples)",
+    after: "contributions.map(({ numExamples }) => Math.fround(numExamples / 3))",
     suite: identities,
   },
   {
@@ -336,5 +336,12 @@ export const mutants: readonly Mutant[] = [
     before: "if (free >= needed)",
     after: "if (free >= 0)",
     suite: "packages/server/dist/test/space.test.js",
+  },
+  {
+    name: "a kernel adds its high elements to the wrong sums",
+    file: "packages/strategy/dist/src/kernels/source.js",
+    before: "v128.store(get(sum), get(high), 16)",
+    after: "v128.store(get(sum), get(low), 16)",
+    suite: "packages/strategy/dist/test/kernels.test.js",
   },
 ];

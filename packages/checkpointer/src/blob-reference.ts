@@ -1,8 +1,8 @@
 // References to stored results: plain values that a journal's entry can hold, and the results that they lead to.
 import { crc32 } from "node:zlib";
-import type { ReceivedHeader, Saved, SavedState, StoredResult, TensorSpan } from "@perennial-fl/core";
-import { byteLength, FederationError, isDType, tensorFromSpan } from "@perennial-fl/core";
-import type { BlobIdentity, BlobReader } from "./storage.js";
+import type { ReceivedHeader, Saved, SavedState, StoredResult, Tensor, TensorSpan } from "@perennial-fl/core";
+import { byteLength, bytesOf, FederationError, isDType, isPlainSpan, tensorFromSpan } from "@perennial-fl/core";
+import type { BlobIdentity, BlobReader, Storage } from "./storage.js";
 
 /** Where a tensor lies in a blob: core's `TensorSpan` as a plain value. */
 export type SavedSpan = {
@@ -51,6 +51,11 @@ export function parseBlobReference(value: Saved): BlobReference {
   return value as BlobReference;
 }
 
+/** The result of a reference in a storage, by whoever did not write it. Throws `checkpoint/corrupt` if it is not whole. */
+export async function openResult(storage: Storage, reference: BlobReference): Promise<StoredResult> {
+  return resultOf(reference, await storage.openBlob(reference.name), storage.location);
+}
+
 /**
  * The result that a reference leads to; each tensor is read from the blob when it is asked for. The first reading
  * throws `checkpoint/corrupt` if the bytes have gone bad since they were received.
@@ -62,21 +67,35 @@ export function resultOf(reference: BlobReference, reader: BlobReader | undefine
     throw new FederationError("checkpoint/corrupt", `the result ${name} in ${location} ${found}`);
   }
   const spans = reference.spans.map((span) => spanOf(span, length, name));
+  const spanAt = (index: number): TensorSpan => {
+    const span = spans[index];
+    if (span === undefined) throw new RangeError(`the update has no tensor ${index}`);
+    return span;
+  };
+  const read = (index: number): Tensor => {
+    const span = spanAt(index);
+    check();
+    return tensorFromSpan(span, reader.read(span.offset, span.byteLength));
+  };
   let sound = reference.crc32 === undefined;
+  const check = (): void => {
+    if (!sound && checksumOf(reader, length) !== reference.crc32) {
+      throw new FederationError("checkpoint/corrupt", `the result ${name} in ${location} has changed since it came`);
+    }
+    sound = true;
+  };
   return {
     tensors: spans.map(({ dtype, shape, firstNonFinite }): ReceivedHeader => ({
       dtype,
       shape,
       ...(firstNonFinite === undefined ? {} : { firstNonFinite }),
     })),
-    read(index) {
-      const span = spans[index];
-      if (span === undefined) throw new RangeError(`the update has no tensor ${index}`);
-      if (!sound && checksumOf(reader, length) !== reference.crc32) {
-        throw new FederationError("checkpoint/corrupt", `the result ${name} in ${location} has changed since it came`);
-      }
-      sound = true;
-      return tensorFromSpan(span, reader.read(span.offset, span.byteLength));
+    read,
+    readInto(index, start, target) {
+      const span = spanAt(index);
+      check();
+      if (isPlainSpan(span)) reader.readInto(span.offset + start, target);
+      else target.set(bytesOf(read(index)).subarray(start, start + target.byteLength));
     },
   };
 }

@@ -1,5 +1,6 @@
 // Everything durable: module checkpointers, the per-round state, the round journal, and the storage beneath them.
 export type { BlobReference, SavedSpan } from "./blob-reference.js";
+export { openResult } from "./blob-reference.js";
 export type { DirectoryStorageOptions } from "./directory-storage.js";
 export { directoryStorage } from "./directory-storage.js";
 export type { Disk, DiskEntry, DiskFile } from "./disk.js";

@@ -24,6 +24,11 @@ export interface StoredResult {
   readonly tensors: readonly ReceivedHeader[];
   /** Tensor number `index` in C order and this machine's byte order. Synchronous: aggregation is a plain loop. */
   read(index: number): Tensor;
+  /**
+   * Copies the bytes of tensor `index`, in C order and this machine's byte order, from byte `start` on into `target`: as
+   * many as `target` holds. Where it is missing, tensors are read whole.
+   */
+  readInto?(index: number, start: number, target: Uint8Array): void;
 }
 
 /** Takes the bytes of one update as they arrive. Exactly one of `close` and `abort` ends it. */
@@ -38,15 +43,19 @@ export interface UpdateSink {
 
 /** A result that is held in memory: for tests, for simulated clients and for what need not survive. */
 export function memoryResult(parameters: Parameters): StoredResult {
+  const read = (index: number): Tensor => {
+    const tensor = parameters[index];
+    if (tensor === undefined) throw new RangeError(`the update has no tensor ${index}`);
+    return tensor;
+  };
   return {
     tensors: parameters.map((tensor) => {
       const index = firstNonFinite(tensor);
       return { dtype: tensor.dtype, shape: tensor.shape, ...(index < 0 ? {} : { firstNonFinite: index }) };
     }),
-    read(index) {
-      const tensor = parameters[index];
-      if (tensor === undefined) throw new RangeError(`the update has no tensor ${index}`);
-      return tensor;
+    read,
+    readInto(index, start, target) {
+      target.set(bytesOf(read(index)).subarray(start, start + target.byteLength));
     },
   };
 }
@@ -94,6 +103,11 @@ export async function pour(parameters: Parameters, sink: UpdateSink): Promise<St
     offset += bytes.byteLength;
   }
   return sink.close(spans);
+}
+
+/** Whether a span's bytes are the tensor's own, in C order and this machine's byte order. */
+export function isPlainSpan({ shape, fortranOrder, bigEndian }: TensorSpan): boolean {
+  return bigEndian !== true && (fortranOrder !== true || shape.length < 2);
 }
 
 /** The tensor of a span, given the span's own bytes; undoes Fortran order and big-endian elements. */

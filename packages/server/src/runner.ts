@@ -6,6 +6,7 @@ import { parametersSha256 } from "@perennial-fl/checkpointer";
 import type { RoundJournal, Storage, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import type { OnnxModule } from "@perennial-fl/module";
 import { advance } from "@perennial-fl/strategy";
+import type { Aggregator } from "./aggregation/aggregator.js";
 import { heldInMemory } from "./carried.js";
 import { missing } from "./engine/asking.js";
 import { isFinished } from "./engine/progress.js";
@@ -36,6 +37,8 @@ export interface World {
   /** Offered the global model after every round. Absent: the model is not checkpointed apart from the state. */
   readonly module?: OnnxModule;
   readonly checkpointers: readonly TorchModuleCheckpointer[];
+  /** Aggregates elsewhere what it can. Absent: everything is aggregated here. */
+  readonly aggregator?: Pick<Aggregator, "aggregate">;
   /** The server's own evaluation; called when the plan measures. */
   readonly evaluate?: (parameters: Parameters, round: number) => Measured | Promise<Measured>;
   readonly observe: (event: ServerEvent) => void;
@@ -114,7 +117,14 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
       case "aggregate": {
         const { parameters, strategyState } = state.durable;
         const held = { parameters, state: strategyState };
-        const moved = advance(plan.strategy, command.contributions, held, { round: command.round, seed: plan.seed });
+        const { contributions, round } = command;
+        // Updates that are scaled by their age are not those that the journal keeps.
+        const elsewhere = plan.strategy.late ? undefined : world.aggregator;
+        const aggregated = await elsewhere?.aggregate(plan.strategy.aggregate, contributions, parameters);
+        const moved = advance(plan.strategy, contributions, held, {
+          ...{ round, seed: plan.seed },
+          ...(aggregated && { aggregated }),
+        });
         checkFinite(moved.parameters, command.round);
         return { type: "moved", parameters: moved.parameters, strategyState: moved.state };
       }

@@ -10,6 +10,7 @@ import { listen, listenStreaming } from "@perennial-fl/transport";
 import type { ListenOptions } from "@perennial-fl/transport";
 import { archiveOf } from "./archive.js";
 import type { Archive } from "./archive.js";
+import { openAggregator } from "./aggregation/aggregator.js";
 import { architectureSha256 } from "./architecture.js";
 import type { Durable } from "./engine/types.js";
 import type { History } from "./history.js";
@@ -113,7 +114,7 @@ export interface Outcome {
 export async function startServer(options: ServerOptions): Promise<Outcome> {
   const { stateDir, observe = () => undefined } = options;
   const plan = planOf(options);
-  const storage = options.storage ?? directoryStorage(stateDir);
+  const storage = options.storage ?? directoryStorage(stateDir, { blobs: "recycled-slots" });
   const lock = await storage.lock();
   try {
     const states = new PerRoundStateCheckpointer(stateDir, {
@@ -166,6 +167,8 @@ async function serve(
     observe({ type: "warning", message });
   };
   const { journal } = session;
+  // Another thread finds results by their directory alone.
+  const aggregator = options.storage ? undefined : openAggregator(options.stateDir, journal);
   let fleet = await openFleet(options, journal.openSink, run);
   // A timer, so that the stop takes its place among all other events.
   const abort = () => {
@@ -212,6 +215,7 @@ async function serve(
       checkpointers,
       observe,
       ...(module && { module }),
+      ...(aggregator && { aggregator }),
       ...(failpoint && { failpoint }),
       ...(evaluate && { evaluate }),
     };
@@ -222,6 +226,7 @@ async function serve(
     return { finished, run, round, history, parameters };
   } finally {
     signal?.removeEventListener("abort", abort);
+    await aggregator?.close();
     await fleet.close();
   }
 }

@@ -10,6 +10,14 @@ export interface Held {
   readonly state: Saved;
 }
 
+/** Which round, and what decides its chances. */
+export interface RoundNumber {
+  readonly round: number;
+  readonly seed: number;
+  /** What the contributions come to, where somebody has carried out the strategy's rule already. */
+  readonly aggregated?: Parameters;
+}
+
 /**
  * Aggregates and moves. Pure: the same contributions in the same order, round and seed give the same bytes. Without a
  * single contribution everything stays as it was.
@@ -18,13 +26,13 @@ export function advance(
   strategy: Strategy,
   contributions: readonly Contribution[],
   { parameters, state }: Held,
-  { round, seed }: { readonly round: number; readonly seed: number },
+  { round, seed, aggregated }: RoundNumber,
 ): Held {
   if (contributions.length === 0) return { parameters, state };
   const { late } = strategy;
   const counted = late ? contributions.map((each) => discounted(each, parameters, round, late)) : contributions;
   const context = { round, random: random(seed, "aggregate", round), state, contributions: counted };
-  const aggregate = strategy.aggregate(counted, parameters, context);
+  const aggregate = aggregated ?? strategy.aggregate(counted, parameters, context);
   const [next, remembered] = strategy.move.update(aggregate, state, parameters, context);
   return { parameters: next, state: remembered };
 }

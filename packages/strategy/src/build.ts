@@ -2,6 +2,8 @@
 import { FederationError } from "@perennial-fl/core";
 import type { Config, Phase, Saved } from "@perennial-fl/core";
 import { latePolicy } from "./late.js";
+import type { Summation } from "./float32-mean.js";
+import { ruled } from "./rules.js";
 import { byFraction } from "./select.js";
 import type { Aggregate, Move, Strategy } from "./strategy.js";
 
@@ -28,6 +30,11 @@ export interface StrategyOptions {
   readonly late?: "drop" | "stale";
   /** a of the above. Default 0.5, FedBuff's. */
   readonly stalenessExponent?: number;
+  /**
+   * How a strategy with a weighted mean sums float32: in `cohort` order, or `exact`, the same bits in any order of
+   * clients, for weighted elements below 2^31. Default `cohort`, the order of which is fixed too.
+   */
+  readonly summation?: Summation;
   /** What clients are told with a fit instruction. */
   readonly onFitConfig?: (round: number) => Config;
   readonly onEvaluateConfig?: (round: number) => Config;
@@ -40,6 +47,11 @@ export function checkRates(name: string, rates: Record<string, number>): void {
     if (!(value >= 0 && value < limit))
       throw new FederationError("argument/invalid", `${name}'s ${rate} cannot be ${value}`);
   }
+}
+
+/** The weighted mean that the options ask for. */
+export function meanBy({ summation = "cohort" }: StrategyOptions): Aggregate {
+  return ruled({ name: summation === "exact" ? "exact-mean" : "mean" });
 }
 
 /** A strategy over {@link StrategyOptions}; `rates` are its own options, which shape its results. */
@@ -55,7 +67,10 @@ export function strategy<State extends Saved>(
   const few = Math.min(2, Math.max(1, minAvailableClients));
   const { minFitClients = few, minEvaluateClients = few } = options;
   const { minCompletion = 0, overSelection = 1, onFitConfig, onEvaluateConfig } = options;
-  const { late = "drop", stalenessExponent = 0.5 } = options;
+  const { late = "drop", stalenessExponent = 0.5, summation = "cohort" } = options;
+  if (summation === "exact" && aggregate.rule?.name !== "exact-mean") {
+    throw new FederationError("argument/invalid", `${name} has no weighted mean that an exact sum could be of`);
+  }
   const all = { minAvailable: minAvailableClients };
   return {
     // Numbers of clients are left out: a federation that loses one for good must be able to go on with fewer.
@@ -67,6 +82,7 @@ export function strategy<State extends Saved>(
       minCompletion,
       overSelection,
       ...(late === "stale" ? { late, stalenessExponent } : {}),
+      ...(summation === "exact" ? { summation } : {}),
     },
     selectFit: byFraction({ ...all, fraction: fractionFit, min: minFitClients, overSelection }),
     selectEvaluate: byFraction({ ...all, fraction: fractionEvaluate, min: minEvaluateClients }),

@@ -1,14 +1,19 @@
 // Robust aggregates that look at one coordinate of all updates at a time. Unweighted: a count of examples is a claim.
-import { FederationError } from "@perennial-fl/core";
-import type { Tensor } from "@perennial-fl/core";
+// Memory: a tile of every client, whatever the size of the model.
+import { FederationError, elementCount, elementSize, float32, tensorFromBytes, zeros } from "@perennial-fl/core";
+import type { Tensor, TensorHeader } from "@perennial-fl/core";
+import { combineEach, meanOfRanks } from "./float32-ranks.js";
 import { numbersOf, tensorOf } from "./numbers.js";
 import type { PlainAggregate, Contribution } from "./strategy.js";
+import { readerOf, tileLength, tilesOf } from "./tiles.js";
 
-/**
- * The median of every coordinate, of two middle values their mean (Yin et al. 2018, arXiv 1803.01498).
- * Memory: one tensor of every client.
- */
-export const median: PlainAggregate = (contributions, current) => combineSorted(contributions, current, medianOf);
+/** From which rank of the sorted values up to which other, without it. */
+type Ranks = (count: number) => readonly [from: number, to: number];
+
+/** The median of every coordinate, of two middle values their mean (Yin et al. 2018, arXiv 1803.01498). */
+export const median: PlainAggregate = (contributions, current) => meanWithin(contributions, current, middle);
+
+const middle: Ranks = (count) => [(count - 1) >> 1, (count >> 1) + 1];
 
 /**
  * The mean of every coordinate without its ⌊βn⌋ smallest and ⌊βn⌋ largest values (Yin et al. 2018).
@@ -18,41 +23,62 @@ export function trimmedMean(beta: number): PlainAggregate {
   if (!(beta >= 0 && beta < 0.5)) {
     throw new FederationError("argument/invalid", `the trimmed share of each end is from 0 to below 0.5, not ${beta}`);
   }
-  return (contributions, current) =>
-    combineSorted(contributions, current, (sorted) => {
-      const cut = Math.floor(beta * sorted.length);
-      return meanOf(sorted.subarray(cut, sorted.length - cut));
-    });
+  const kept: Ranks = (count) => [Math.floor(beta * count), count - Math.floor(beta * count)];
+  return (contributions, current) => meanWithin(contributions, current, kept);
 }
 
 /** The mean of the `count` values of every coordinate that lie nearest to its median, as Bulyan's second step. */
 export function meanAroundMedian(count: number): PlainAggregate {
+  const combine = (sorted: Float64Array): number =>
+    meanOf(nearestRun(sorted, meanOf(sorted.subarray(...middle(sorted.length))), count));
   return (contributions, current) =>
-    combineSorted(contributions, current, (sorted) => meanOf(nearestRun(sorted, medianOf(sorted), count)));
+    current.map((header, index) => {
+      const { dtype, shape } = header;
+      if (dtype !== "float32") return combineSorted(contributions, index, header, combine);
+      return float32(shape, combineEach(contributions, index, elementCount(shape), combine));
+    });
 }
 
-/** Combines each coordinate's values, in ascending order, to one. */
-function combineSorted(
+function meanWithin(
   contributions: readonly Contribution[],
-  current: readonly Tensor[],
-  combine: (sorted: Float64Array) => number,
-): Tensor[] {
+  current: readonly TensorHeader[],
+  ranks: Ranks,
+): readonly Tensor[] {
+  const [from, to] = ranks(contributions.length);
   return current.map((header, index) => {
-    const updates = contributions.map(({ result }) => numbersOf(result.read(index)));
-    const values = new Float64Array(updates.length);
-    const combined = new Float64Array(header.data.length);
-    for (let i = 0; i < combined.length; i++) {
-      for (let k = 0; k < updates.length; k++) values[k] = updates[k]?.[i] as number;
-      combined[i] = combine(values.sort());
+    const { dtype, shape } = header;
+    if (dtype === "float32") {
+      return float32(shape, meanOfRanks(contributions, index, elementCount(shape), [from, to]));
     }
-    return tensorOf(header, combined);
+    return combineSorted(contributions, index, header, (sorted) => meanOf(sorted.subarray(from, to)));
   });
 }
 
-function medianOf(sorted: Float64Array): number {
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] as number;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
+/** Combines each coordinate's values, in ascending order, to one; for dtypes that no kernel knows. */
+function combineSorted(
+  contributions: readonly Contribution[],
+  index: number,
+  { dtype, shape }: TensorHeader,
+  combine: (sorted: Float64Array) => number,
+): Tensor {
+  const read = readerOf(contributions, index);
+  const size = elementSize(dtype);
+  const values = new Float64Array(contributions.length);
+  const result = zeros(dtype, shape);
+  for (const { start, length } of tilesOf(elementCount(shape), tileLength(contributions.length))) {
+    const updates = contributions.map((_, client) => {
+      const bytes = new Uint8Array(length * size);
+      read(client, start * size, bytes);
+      return numbersOf(tensorFromBytes(dtype, [length], bytes));
+    });
+    const combined = new Float64Array(length);
+    for (let i = 0; i < length; i++) {
+      for (let k = 0; k < updates.length; k++) values[k] = updates[k]?.[i] as number;
+      combined[i] = combine(values.sort());
+    }
+    (result.data as Float64Array).set(tensorOf({ dtype, shape: [length] }, combined).data as Float64Array, start);
+  }
+  return result;
 }
 
 function meanOf(values: Float64Array): number {

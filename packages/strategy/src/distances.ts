@@ -1,15 +1,16 @@
 // Robust aggregates by distances between whole updates: Krum, Multi-Krum, Bulyan.
 import { FederationError } from "@perennial-fl/core";
-import type { Parameters } from "@perennial-fl/core";
+import type { TensorHeader } from "@perennial-fl/core";
 import { meanAroundMedian } from "./coordinates.js";
 import { weightedMean } from "./mean.js";
-import { numbersOf } from "./numbers.js";
+import { squaresOf } from "./squares.js";
 import type { PlainAggregate, Contribution } from "./strategy.js";
 
 /**
  * Krum: the update with the smallest sum of squared distances to its n − f − 2 nearest others, f of n clients being
  * malicious (Blanchard et al. 2017, arXiv 1703.02757). With `keep` > 0 it is Multi-Krum: the weighted mean of the
- * `keep` best. At least one neighbour is always looked at. Memory: one tensor of every client.
+ * `keep` best. At least one neighbour is always looked at. Memory: a tile of every
+ * client.
  */
 export function krum({ malicious, keep = 0 }: { readonly malicious: number; readonly keep?: number }): PlainAggregate {
   checkCount("malicious clients", malicious);
@@ -61,29 +62,17 @@ function rankByKrum(distances: readonly (readonly number[])[], malicious: number
   return scores.map((_, index) => index).sort((a, b) => (scores[a] as number) - (scores[b] as number) || a - b);
 }
 
-function squaredDistances(contributions: readonly Contribution[], current: Parameters): number[][] {
+/** Squared Euclidean distances between all updates, over all tensors. */
+function squaredDistances(contributions: readonly Contribution[], current: readonly TensorHeader[]): number[][] {
   const distances = contributions.map(() => new Array<number>(contributions.length).fill(0));
-  for (const index of current.keys()) {
-    const updates = contributions.map(({ result }) => numbersOf(result.read(index)));
-    for (const [i, a] of updates.entries()) {
-      for (const [j, b] of updates.entries()) {
-        if (j <= i) continue;
-        const distance = (distances[i]?.[j] as number) + squaredDistance(a, b);
-        (distances[i] as number[])[j] = distance;
-        (distances[j] as number[])[i] = distance;
-      }
+  for (const [index, header] of current.entries()) {
+    for (const { i, j, square } of squaresOf(contributions, index, header)) {
+      const distance = (distances[i]?.[j] as number) + square;
+      (distances[i] as number[])[j] = distance;
+      (distances[j] as number[])[i] = distance;
     }
   }
   return distances;
-}
-
-function squaredDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) {
-    const difference = (a[i] as number) - (b[i] as number);
-    sum += difference * difference;
-  }
-  return sum;
 }
 
 function checkCount(what: string, count: number): void {

@@ -1,7 +1,7 @@
 // q-FedAvg: clients with a higher loss pull harder.
 import { FederationError, numberOf } from "@perennial-fl/core";
 import { numbersOf, tensorOf } from "./numbers.js";
-import type { PlainAggregate, Contribution } from "./strategy.js";
+import type { Aggregate, Contribution } from "./strategy.js";
 
 export interface FairnessOptions {
   /** q: 0 is an unweighted mean of the updates; the higher, the fairer. */
@@ -22,7 +22,7 @@ const epsilon = 1e-10;
  *
  * Throws `strategy/failed` when a client does not report its loss.
  */
-export function fairMean({ q, learningRate, lossMetric }: FairnessOptions): PlainAggregate {
+export function fairMean({ q, learningRate, lossMetric }: FairnessOptions): Aggregate {
   return (contributions, current) => {
     const losses = contributions.map((contribution) => lossOf(contribution, lossMetric) + epsilon);
     const squaredNorms = losses.map(() => 0);

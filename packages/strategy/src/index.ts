@@ -6,7 +6,8 @@ export { bulyan as bulyanAggregate, krum as krumAggregate } from "./distances.js
 export { fairMean } from "./fairness.js";
 export type { FairnessOptions } from "./fairness.js";
 export { discounted, stalenessScale } from "./late.js";
-export { weightedMean } from "./mean.js";
+export type { Summation } from "./float32-mean.js";
+export { exactMean, weightedMean } from "./mean.js";
 export { weightedMetrics } from "./metrics.js";
 export { adagradMove, adamMove, momentumMove, replace, stepMove, yogiMove } from "./moves.js";
 export type { AdaptiveOptions, MomentState, MomentumOptions } from "./moves.js";
@@ -16,6 +17,8 @@ export type { Spending } from "./privacy/accountant.js";
 export { clipped, updateNorm } from "./privacy/clipping.js";
 export { multiplierForUpdates, privacySpent, withPrivacy } from "./privacy/private.js";
 export type { PrivacyOptions, PrivateState } from "./privacy/private.js";
+export { aggregateBy, ruled } from "./rules.js";
+export type { AggregationRule } from "./rules.js";
 export { plainMean, scaffoldMove } from "./scaffold.js";
 export type { ScaffoldState } from "./scaffold.js";
 export { byFraction } from "./select.js";

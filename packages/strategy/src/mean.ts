@@ -1,6 +1,8 @@
 // The weighted mean of updates, tensor by tensor.
-import { FederationError, bytesOf, tensorFromBytes } from "@perennial-fl/core";
-import type { Tensor } from "@perennial-fl/core";
+import { FederationError, elementCount, float32 } from "@perennial-fl/core";
+import type { Tensor, TensorHeader } from "@perennial-fl/core";
+import { meanOfFloat32 } from "./float32-mean.js";
+import type { Summation } from "./float32-mean.js";
 import { numbersOf, tensorOf } from "./numbers.js";
 import type { PlainAggregate, Contribution } from "./strategy.js";
 
@@ -8,17 +10,42 @@ import type { PlainAggregate, Contribution } from "./strategy.js";
  * ŵ = Σ nₖ wₖ / Σ nₖ (McMahan et al. 2017, arXiv 1602.05629). Sums raw integer weights times elements in float64 and
  * divides once, which is exact for similar float32 updates, so that the order of clients hardly ever matters; it is
  * the cohort's order all the same. Integer and boolean tensors get the mean rounded to the nearest whole number.
- * Memory: one tensor in float64 and one of one client at a time.
+ * Memory: a tile of a few clients for float32; one tensor in float64 and one of one client for other dtypes.
  */
-export const weightedMean: PlainAggregate = (contributions, current) =>
-  current.map((header, index) => meanOfTensor(contributions, index, header));
+export const weightedMean: PlainAggregate = (contributions, current) => meanOf(contributions, current, "cohort");
 
-function meanOfTensor(contributions: readonly Contribution[], index: number, header: Tensor): Tensor {
-  const total = contributions.reduce((sum, { numExamples }) => sum + numExamples, 0);
-  if (!(total > 0))
-    throw new FederationError("strategy/failed", `the mean of ${contributions.length} updates has no weight`);
+/**
+ * The weighted mean with sums of float32 tensors that are the same in any order of the clients, to the bit: weighted
+ * elements are rounded to 2^-60 at the finest, and must be below 2^31 (`strategy/failed`); their sum below 2^33.
+ */
+export const exactMean: PlainAggregate = (contributions, current) => meanOf(contributions, current, "exact");
+
+function meanOf(
+  contributions: readonly Contribution[],
+  current: readonly TensorHeader[],
+  summation: Summation,
+): Tensor[] {
+  checkWeight(contributions);
+  return current.map((header, index) => {
+    const { dtype, shape } = header;
+    if (dtype !== "float32") return meanOfTensor(contributions, index, header);
+    return float32(shape, meanOfFloat32(contributions, index, elementCount(shape), summation));
+  });
+}
+
+function checkWeight(contributions: readonly Contribution[]): void {
+  if (totalOf(contributions) > 0) return;
+  throw new FederationError("strategy/failed", `the mean of ${contributions.length} updates has no weight`);
+}
+
+function totalOf(contributions: readonly Contribution[]): number {
+  return contributions.reduce((sum, { numExamples }) => sum + numExamples, 0);
+}
+
+function meanOfTensor(contributions: readonly Contribution[], index: number, header: TensorHeader): Tensor {
   if (header.dtype === "int64" || header.dtype === "uint64") return meanOfBigints(contributions, index, header);
-  const sum = new Float64Array(header.data.length);
+  const total = totalOf(contributions);
+  const sum = new Float64Array(elementCount(header.shape));
   for (const { result, numExamples } of contributions) addWeighted(sum, numbersOf(result.read(index)), numExamples);
   return tensorOf(
     header,
@@ -40,8 +67,8 @@ function addWeighted(sum: Float64Array, values: ArrayLike<number>, weight: numbe
   for (; i < length; i++) sum[i] = (sum[i] as number) + weight * (values[i] as number);
 }
 
-function meanOfBigints(contributions: readonly Contribution[], index: number, header: Tensor): Tensor {
-  const sum = new Array<bigint>(header.data.length).fill(0n);
+function meanOfBigints(contributions: readonly Contribution[], index: number, header: TensorHeader): Tensor {
+  const sum = new Array<bigint>(elementCount(header.shape)).fill(0n);
   let total = 0n;
   for (const { result, numExamples } of contributions) {
     const weight = BigInt(numExamples);
@@ -52,7 +79,7 @@ function meanOfBigints(contributions: readonly Contribution[], index: number, he
   // ⌊(2s + t) / 2t⌋ is the nearest whole number to s / t; BigInt division truncates, so negatives are floored by hand.
   const mean = sum.map((s) => floorDivide(2n * s + total, 2n * total));
   const data = header.dtype === "int64" ? BigInt64Array.from(mean) : BigUint64Array.from(mean);
-  return tensorFromBytes(header.dtype, header.shape, bytesOf({ ...header, data }));
+  return { dtype: header.dtype, shape: header.shape, data };
 }
 
 function floorDivide(a: bigint, b: bigint): bigint {

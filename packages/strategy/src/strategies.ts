@@ -1,25 +1,23 @@
 // The strategies, one row each: how they aggregate and move, and the plan that names them. Defaults are Flower's.
 import { FederationError, scaffoldNames } from "@perennial-fl/core";
-import { median, trimmedMean } from "./coordinates.js";
-import { bulyan as bulyanAggregate, krum as krumAggregate } from "./distances.js";
 import { fairMean } from "./fairness.js";
-import { weightedMean } from "./mean.js";
 import { adagradMove, adamMove, momentumMove, replace, stepMove, yogiMove } from "./moves.js";
 import type { AdaptiveOptions, MomentState } from "./moves.js";
+import { ruled } from "./rules.js";
 import { countedRound, plainMean, scaffoldExchange, scaffoldMove } from "./scaffold.js";
 import type { ScaffoldState } from "./scaffold.js";
-import { checkCount, checkRates, strategy } from "./build.js";
+import { checkCount, checkRates, meanBy, strategy } from "./build.js";
 import type { StrategyOptions } from "./build.js";
 import type { Move, Strategy } from "./strategy.js";
 
 /** FedAvg: the weighted mean of the updates becomes the model (McMahan et al. 2017, arXiv 1602.05629). */
 export function fedAvg(options: StrategyOptions = {}): Strategy<null> {
-  return strategy("fedavg", options, {}, weightedMean, replace);
+  return strategy("fedavg", options, {}, meanBy(options), replace);
 }
 
 /** FedAvg that counts a round only if at least half of its cohort answered. */
 export function faultTolerantFedAvg({ minCompletion = 0.5, ...options }: StrategyOptions = {}): Strategy<null> {
-  return strategy("faulttolerantfedavg", { ...options, minCompletion }, {}, weightedMean, replace);
+  return strategy("faulttolerantfedavg", { ...options, minCompletion }, {}, meanBy(options), replace);
 }
 
 /** FedProx on the server: FedAvg that tells clients the weight μ of their proximal term (Li et al. 2020, arXiv 1812.06127). */
@@ -29,7 +27,7 @@ export function fedProx({
 }: StrategyOptions & { readonly proximalMu?: number } = {}): Strategy<null> {
   checkRates("fedprox", { proximalMu });
   const onFitConfig = (round: number) => ({ ...options.onFitConfig?.(round), proximal_mu: { float: proximalMu } });
-  return strategy("fedprox", { ...options, onFitConfig }, { proximalMu }, weightedMean, replace);
+  return strategy("fedprox", { ...options, onFitConfig }, { proximalMu }, meanBy(options), replace);
 }
 
 /** FedAvgM: FedAvg with momentum on the server (Hsu et al. 2019, arXiv 1909.06335). The defaults equal FedAvg. */
@@ -47,7 +45,7 @@ export function fedAvgM({
     "fedavgm",
     options,
     rates,
-    weightedMean,
+    meanBy(options),
     momentumMove({ eta: serverLearningRate, mu: serverMomentum }),
   );
 }
@@ -71,7 +69,7 @@ export function fedYogi(options: FedOptOptions = {}): Strategy<MomentState> {
 
 /** FedMedian: the median of every coordinate (Yin et al. 2018, arXiv 1803.01498). */
 export function fedMedian(options: StrategyOptions = {}): Strategy<null> {
-  return strategy("fedmedian", options, {}, median, replace);
+  return strategy("fedmedian", options, {}, ruled({ name: "median" }), replace);
 }
 
 /** FedTrimmedAvg: the mean of every coordinate without a share `beta` at each end (Yin et al. 2018, arXiv 1803.01498). */
@@ -79,7 +77,7 @@ export function fedTrimmedAvg({
   beta = 0.2,
   ...options
 }: StrategyOptions & { readonly beta?: number } = {}): Strategy<null> {
-  return strategy("fedtrimmedavg", options, { beta }, trimmedMean(beta), replace);
+  return strategy("fedtrimmedavg", options, { beta }, ruled({ name: "trimmed-mean", beta }), replace);
 }
 
 /** Krum, or Multi-Krum when some are kept (Blanchard et al. 2017, arXiv 1703.02757). */
@@ -91,7 +89,7 @@ export function krum({
   readonly numMaliciousClients?: number;
   readonly numClientsToKeep?: number;
 } = {}): Strategy<null> {
-  const aggregate = krumAggregate({ malicious: numMaliciousClients, keep: numClientsToKeep });
+  const aggregate = ruled({ name: "krum", malicious: numMaliciousClients, keep: numClientsToKeep });
   return strategy("krum", options, { numMaliciousClients, numClientsToKeep }, aggregate, replace);
 }
 
@@ -100,7 +98,7 @@ export function bulyan({
   numMaliciousClients = 0,
   ...options
 }: StrategyOptions & { readonly numMaliciousClients?: number } = {}): Strategy<null> {
-  const aggregate = bulyanAggregate({ malicious: numMaliciousClients });
+  const aggregate = ruled({ name: "bulyan", malicious: numMaliciousClients });
   return strategy("bulyan", options, { numMaliciousClients }, aggregate, replace);
 }
 
@@ -208,5 +206,5 @@ function fedOpt(
   const { eta = defaults.eta, beta1 = defaults.beta1, beta2 = defaults.beta2, tau = defaults.tau } = options;
   const rates = { eta, beta1, beta2, tau };
   checkRates(name, rates);
-  return strategy(name, options, rates, weightedMean, move(rates));
+  return strategy(name, options, rates, meanBy(options), move(rates));
 }

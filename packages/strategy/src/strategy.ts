@@ -10,7 +10,10 @@ import type {
   Saved,
   SavedState,
   StoredResult,
+  TensorHeader,
 } from "@perennial-fl/core";
+
+import type { AggregationRule } from "./rules.js";
 
 /** Who takes part. */
 export interface Select {
@@ -47,14 +50,14 @@ export interface Contribution {
  * How updates combine. The contributions come in cohort order, never in order of arrival, and at least one comes.
  * Their tensors have the headers of the global model's and finite elements; read them one at a time.
  */
-export type Aggregate = (
-  contributions: readonly Contribution[],
-  current: Parameters,
-  context: RoundContext,
-) => Parameters;
+export interface Aggregate {
+  (contributions: readonly Contribution[], current: Parameters, context: RoundContext): Parameters;
+  /** Names the same aggregate as plain data, where it needs no more than a {@link PlainAggregate} is given. */
+  readonly rule?: AggregationRule;
+}
 
-/** An aggregate that needs nothing but the updates and the model. */
-export type PlainAggregate = (contributions: readonly Contribution[], current: Parameters) => Parameters;
+/** An aggregate that needs nothing but the updates and what kind of tensors the model has. */
+export type PlainAggregate = (contributions: readonly Contribution[], current: readonly TensorHeader[]) => Parameters;
 
 /** What else a round is about. */
 export interface RoundContext {
