@@ -64,6 +64,66 @@ function padsOf(
   }
 }
 
+/** The pads with which the last windows, which `ceil_mode` lets reach past the end, lie within. */
+export function withinWindow(window: Window, spatial: readonly number[]): number[] {
+  const extra = outputPadding(window, spatial);
+  return window.pads.map((length, i) =>
+    i < extra.length ? length : length - Math.min(0, extra[i - extra.length] ?? 0),
+  );
+}
+
+/** How many elements each window of an average divides by: those of the input, and of the given padding if it counts. */
+export function averagedCounts(window: Window, spatial: readonly number[], padded: boolean): Float32Array {
+  const { kernel, strides, dilations, pads, out } = window;
+  const perAxis = spatial.map((length, axis) => {
+    const [before, after] = padded ? [pads[axis] ?? 0, pads[axis + spatial.length] ?? 0] : [0, 0];
+    return Array.from({ length: out[axis] as number }, (_, at) => {
+      const first = at * (strides[axis] as number) - (pads[axis] as number);
+      const reached = Array.from(
+        { length: kernel[axis] as number },
+        (__, k) => first + k * (dilations[axis] as number),
+      );
+      return reached.filter((index) => index >= -before && index < length + after).length;
+    });
+  });
+  return Float32Array.from(perAxis.reduce((outer, inner) => outer.flatMap((x) => inner.map((y) => x * y)), [1]));
+}
+
+/** The window of a transposed convolution; its pads take `auto_pad` and `output_shape` in (ONNX, ConvTranspose). */
+export function transposedWindow(
+  node: Node,
+  spatial: readonly number[],
+  kernel: readonly number[],
+): Window & { readonly extra: readonly number[] } {
+  const ones = kernel.map(() => 1);
+  const strides = intsOf(node, "strides", ones);
+  const dilations = intsOf(node, "dilations", ones);
+  const given = intsOf(
+    node,
+    "output_padding",
+    ones.map(() => 0),
+  );
+  const mode = stringOf(node, "auto_pad", "NOTSET");
+  const same = mode.startsWith("SAME") ? spatial.map((length, i) => length * (strides[i] ?? 1)) : undefined;
+  const wanted = intsOf(node, "output_shape", undefined)?.slice(-kernel.length) ?? same;
+  const whole = spatial.map((length, i) => {
+    const extent = ((kernel[i] ?? 1) - 1) * (dilations[i] ?? 1) + 1;
+    return (strides[i] ?? 1) * (length - 1) + (given[i] ?? 0) + extent;
+  });
+  if (wanted === undefined) {
+    const none = [...ones, ...ones].map(() => 0);
+    const pads = mode === "VALID" ? none : intsOf(node, "pads", none);
+    const out = whole.map((length, i) => length - (pads[i] ?? 0) - (pads[i + kernel.length] ?? 0));
+    return { kernel, strides, dilations, pads, out, extra: given };
+  }
+  // What is too long is cut from both ends; what is too short grows at the end.
+  const totals = whole.map((length, i) => Math.max(0, length - (wanted[i] ?? 0)));
+  const [small, large] = [totals.map((total) => Math.floor(total / 2)), totals.map((total) => Math.ceil(total / 2))];
+  const pads = mode === "SAME_UPPER" ? [...small, ...large] : [...large, ...small];
+  const extra = whole.map((length, i) => (given[i] ?? 0) + Math.max(0, (wanted[i] ?? 0) - length));
+  return { kernel, strides, dilations, pads, out: wanted, extra };
+}
+
 /** The `output_padding` with which a ConvTranspose of this window gives back the input's lengths. */
 export function outputPadding(window: Window, spatial: readonly number[]): number[] {
   return spatial.map((length, i) => {

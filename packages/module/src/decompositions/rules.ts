@@ -4,6 +4,8 @@ import { arrangementDecompositions } from "./arrangement.js";
 import type { Decomposition } from "./decomposition.js";
 import { normalisationDecompositions } from "./normalisation.js";
 import { recurrentDecompositions } from "./recurrent.js";
+import { selectionDecompositions } from "./selection.js";
+import { windowDecompositions } from "./window.js";
 
 /** Decompositions under ONNX's operator names. */
 export const decompositions: { readonly [opType: string]: Decomposition } = {
@@ -11,4 +13,6 @@ export const decompositions: { readonly [opType: string]: Decomposition } = {
   ...arrangementDecompositions,
   ...normalisationDecompositions,
   ...recurrentDecompositions,
+  ...selectionDecompositions,
+  ...windowDecompositions,
 };

@@ -1,8 +1,8 @@
 // Gradients of poolings.
 import { FederationError, elementCount, tensor } from "@perennial-fl/core";
-import type { GraphBuilder, Value } from "../builder.js";
+import type { GraphBuilder } from "../builder.js";
 import { describeNode, intOf } from "../graph.js";
-import { outputPadding, windowOf } from "../window.js";
+import { averagedCounts, outputPadding, windowOf, withinWindow } from "../window.js";
 import { fill, share } from "./site.js";
 import type { Gradient, GradientRule, GradientSite } from "./site.js";
 
@@ -55,47 +55,24 @@ function averagePool(g: GraphBuilder, { a, dY, node }: GradientSite): readonly G
   const [channels, ...spatial] = a.shape.slice(1) as [number, ...number[]];
   const kernel = (node.attributes["kernel_shape"] as { value: readonly bigint[] }).value.map(Number);
   const window = windowOf(node, spatial, kernel);
-  const extra = outputPadding(window, spatial);
-  if (extra.some((length) => length < 0) || a.dtype !== "float32") {
-    throw new FederationError(
-      "model/unsupported",
-      `differentiating the ${describeNode(node)}: ${a.dtype === "float32" ? "ceil_mode with windows past the end" : a.dtype}`,
-    );
+  if (a.dtype !== "float32") {
+    throw new FederationError("model/unsupported", `differentiating the ${describeNode(node)}: ${a.dtype}`);
   }
   return [
     () => {
       const ones = g.constant(
         tensor("float32", [channels, 1, ...kernel], new Float32Array(channels * elementCount(kernel)).fill(1)),
       );
-      return g.op("ConvTranspose", [shares(g, dY, node, spatial, window), ones], {
+      const counts = averagedCounts(window, spatial, intOf(node, "count_include_pad", 0) === 1);
+      const share = g.div(dY, g.constant(tensor("float32", window.out, counts)));
+      return g.op("ConvTranspose", [share, ones], {
         kernel_shape: kernel,
         strides: window.strides,
-        pads: window.pads,
+        pads: withinWindow(window, spatial),
         dilations: window.dilations,
         group: channels,
-        output_padding: extra,
+        output_padding: outputPadding(window, spatial).map((length) => Math.max(0, length)),
       });
     },
   ];
-}
-
-/** dY divided by the number of elements that each window averages. */
-function shares(
-  g: GraphBuilder,
-  dY: Value,
-  node: GradientSite["node"],
-  spatial: readonly number[],
-  window: ReturnType<typeof windowOf>,
-): Value {
-  const { kernel, strides, dilations, pads, out } = window;
-  if (intOf(node, "count_include_pad", 0) === 1) return g.mul(dY, g.scalar(1 / elementCount(kernel), dY));
-  const perAxis = spatial.map((length, axis) =>
-    Array.from({ length: out[axis] as number }, (_, at) => {
-      const first = at * (strides[axis] as number) - (pads[axis] as number);
-      const inside = Array.from({ length: kernel[axis] as number }, (__, k) => first + k * (dilations[axis] as number));
-      return inside.filter((index) => index >= 0 && index < length).length;
-    }),
-  );
-  const counts = perAxis.reduce((outer, inner) => outer.flatMap((x) => inner.map((y) => x * y)), [1]);
-  return g.div(dY, g.constant(tensor("float32", out, Float32Array.from(counts))));
 }

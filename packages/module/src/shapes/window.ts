@@ -1,8 +1,7 @@
 // Shapes of convolutions, poolings and normalisations over [batch, channels, ...spatial].
-import { FederationError } from "@perennial-fl/core";
 import type { TensorHeader } from "@perennial-fl/core";
-import { describeNode, intOf, intsOf, stringOf } from "../graph.js";
-import { windowOf } from "../window.js";
+import { intOf, intsOf } from "../graph.js";
+import { transposedWindow, windowOf } from "../window.js";
 import type { ShapeRule, ShapeSite } from "./site.js";
 
 export const windowShapes: { readonly [opType: string]: ShapeRule } = {
@@ -56,31 +55,10 @@ function pool(at: ShapeSite): TensorHeader {
   return { dtype: at.a.dtype, shape: [batch, channels, ...windowOf(at.node, spatial, kernel).out] };
 }
 
-/** With explicit pads and output padding. */
 function convTranspose(at: ShapeSite): TensorHeader {
   const { a, b, node } = at;
-  if (stringOf(node, "auto_pad", "NOTSET") !== "NOTSET" || "output_shape" in node.attributes) {
-    throw new FederationError("model/unsupported", `reading the ${describeNode(node)}: auto_pad or output_shape`);
-  }
   const [batch, , ...spatial] = a.shape;
   const [, depth, ...kernel] = b.shape;
-  const rank = spatial.length;
-  const ones = kernel.map(() => 1);
-  const strides = intsOf(node, "strides", ones);
-  const dilations = intsOf(node, "dilations", ones);
-  const pads = intsOf(
-    node,
-    "pads",
-    [...ones, ...ones].map(() => 0),
-  );
-  const extra = intsOf(
-    node,
-    "output_padding",
-    ones.map(() => 0),
-  );
-  const out = spatial.map((length, i) => {
-    const extent = ((kernel[i] ?? 1) - 1) * (dilations[i] ?? 1) + 1;
-    return (strides[i] ?? 1) * (length - 1) + (extra[i] ?? 0) + extent - (pads[i] ?? 0) - (pads[i + rank] ?? 0);
-  });
+  const { out } = transposedWindow(node, spatial, kernel);
   return { dtype: a.dtype, shape: [batch ?? 0, (depth ?? 0) * intOf(node, "group", 1), ...out] };
 }
