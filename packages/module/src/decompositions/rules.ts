@@ -4,6 +4,7 @@ import { arrangementDecompositions } from "./arrangement.js";
 import type { Decomposition } from "./decomposition.js";
 import { normalisationDecompositions } from "./normalisation.js";
 import { recurrentDecompositions } from "./recurrent.js";
+import { resizeDecompositions } from "./resize.js";
 import { selectionDecompositions } from "./selection.js";
 import { windowDecompositions } from "./window.js";
 
@@ -13,6 +14,7 @@ export const decompositions: { readonly [opType: string]: Decomposition } = {
   ...arrangementDecompositions,
   ...normalisationDecompositions,
   ...recurrentDecompositions,
+  ...resizeDecompositions,
   ...selectionDecompositions,
   ...windowDecompositions,
 };

@@ -1,20 +1,24 @@
 // The gradient of a Resize: every element of the input gets what it gave, axis by axis.
 import { tensor } from "@perennial-fl/core";
 import { resizeWeights } from "../resize.js";
+import type { AxisWeights } from "../resize.js";
 import { constantInts } from "./site.js";
 import type { GradientRule } from "./site.js";
 
 export const resizeGradients: { readonly [opType: string]: GradientRule } = {
   Resize: (g, at) => {
     const { a, y, dY, node } = at;
-    const scales = at.has(2) ? constantInts(at.c) : [];
+    const [regions, scales] = [1, 2].map((i) => (at.has(i) ? constantInts(at.input(i)) : [])) as [number[], number[]];
+    const rank = a.shape.length;
     return [
       () =>
         a.shape.reduce((gradient, length, axis) => {
           const out = y.shape[axis] as number;
-          if (out === length) return gradient;
+          const region = [regions[axis] ?? 0, regions[axis + rank] ?? 1] as const;
+          const weights = resizeWeights(node, { length, out, scale: scales[axis] ?? out / length, region });
+          if (out === length && weights.every(isItself)) return gradient;
           const matrix = new Float64Array(out * length);
-          resizeWeights(node, length, out, scales[axis] ?? out / length).forEach((row, i) => {
+          weights.forEach((row, i) => {
             for (const [index, weight] of row) matrix[i * length + index] = (matrix[i * length + index] ?? 0) + weight;
           });
           const data = a.dtype === "float64" ? matrix : Float32Array.from(matrix);
@@ -28,3 +32,8 @@ export const resizeGradients: { readonly [opType: string]: GradientRule } = {
     ];
   },
 };
+
+/** Whether an element is taken as it is. */
+function isItself(row: AxisWeights[number], i: number): boolean {
+  return row.every(([index, weight]) => weight === (index === i ? 1 : 0)) && row.some(([index]) => index === i);
+}
