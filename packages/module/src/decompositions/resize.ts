@@ -27,7 +27,12 @@ export const resizeDecompositions: { readonly [opType: string]: Decomposition } 
     const whole =
       edges.length === 0
         ? region
-        : g.constant(like(region, [...everywhere(edges.slice(0, axes.length), zeros), ...everywhere(edges.slice(axes.length), ones)]));
+        : g.constant(
+            like(region, [
+              ...everywhere(edges.slice(0, axes.length), zeros),
+              ...everywhere(edges.slice(axes.length), ones),
+            ]),
+          );
     if (wanted.length === 0) {
       const all = g.constant(like(scales, everywhere(numbersOf(scales), ones)));
       return g.node("Resize", [x, whole, all], { raw });

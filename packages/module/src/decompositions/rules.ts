@@ -1,6 +1,7 @@
 // The one table of decompositions; the families are in the files next to this one.
 import { activationDecompositions } from "./activation.js";
 import { arrangementDecompositions } from "./arrangement.js";
+import { attentionDecompositions } from "./attention.js";
 import type { Decomposition } from "./decomposition.js";
 import { normalisationDecompositions } from "./normalisation.js";
 import { recurrentDecompositions } from "./recurrent.js";
@@ -12,6 +13,7 @@ import { windowDecompositions } from "./window.js";
 export const decompositions: { readonly [opType: string]: Decomposition } = {
   ...activationDecompositions,
   ...arrangementDecompositions,
+  ...attentionDecompositions,
   ...normalisationDecompositions,
   ...recurrentDecompositions,
   ...resizeDecompositions,
