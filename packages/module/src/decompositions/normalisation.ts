@@ -1,7 +1,7 @@
 // Normalisations of single examples, by means and squares.
-import { assert } from "@perennial-fl/core";
+import { assert, elementCount } from "@perennial-fl/core";
 import type { GraphBuilder, Value } from "../builder.js";
-import { floatOf, intOf } from "../graph.js";
+import { floatOf, intOf, intsOf } from "../graph.js";
 import type { Decomposition } from "./decomposition.js";
 
 export const normalisationDecompositions: { readonly [opType: string]: Decomposition } = {
@@ -34,6 +34,36 @@ export const normalisationDecompositions: { readonly [opType: string]: Decomposi
     const square = g.mean(g.mul(x, x), axes);
     const root = g.op("Sqrt", [g.add(square, g.scalar(floatOf(node, "epsilon", 1e-5), x))]);
     return [g.mul(g.div(x, root), scale)];
+  },
+  MeanVarianceNormalization: (g, node, [x]) => {
+    assert(x !== undefined, "MeanVarianceNormalization has an input");
+    const axes = intsOf(node, "axes", [0, 2, 3]);
+    const centred = g.sub(x, g.mean(x, axes));
+    const deviation = g.op("Sqrt", [g.mean(g.mul(centred, centred), axes)]);
+    return [g.div(centred, g.add(deviation, g.scalar(1e-9, x)))];
+  },
+  LpNormalization: (g, node, [x]) => {
+    assert(x !== undefined, "LpNormalization has an input");
+    const norm = g.op(intOf(node, "p", 2) === 1 ? "ReduceL1" : "ReduceL2", [x, g.ints([intOf(node, "axis", -1)])]);
+    // What is all 0 stays so.
+    const none = g.op("Equal", [norm, g.scalar(0, x)]);
+    return [g.div(x, g.op("Where", [none, g.scalar(1, x), norm]))];
+  },
+  /** Krizhevsky, Sutskever and Hinton 2012: over channels, by the mean square of the nearest ones. */
+  LRN: (g, node, [x]) => {
+    assert(x !== undefined, "LRN has an input");
+    const size = intOf(node, "size", 1);
+    const [before, after] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)];
+    const [batch, channels, ...spatial] = x.shape as [number, number, ...number[]];
+    const squares = g.reshape(g.mul(x, x), [batch, 1, channels, elementCount(spatial)]);
+    const means = g.op("AveragePool", [squares], {
+      kernel_shape: [size, 1],
+      pads: [before, 0, after, 0],
+      count_include_pad: 1,
+    });
+    const sum = g.mul(g.reshape(means, x.shape), g.scalar(floatOf(node, "alpha", 1e-4), x));
+    const grown = g.add(sum, g.scalar(floatOf(node, "bias", 1), x));
+    return [g.div(x, g.op("Pow", [grown, g.scalar(floatOf(node, "beta", 0.75), x)]))];
   },
 };
 

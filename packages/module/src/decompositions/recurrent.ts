@@ -78,7 +78,7 @@ function unrolled(gates: number, activations: readonly string[], step: Step): De
     const [x, weights, recurrent] = [laid(inputs[0]), inputs[1], inputs[2]];
     assert(x !== undefined && weights !== undefined && recurrent !== undefined, "a recurrent node has weights");
     requirePlain(node, x.shape[0] as number, activations);
-    const given = { ...inputs, 0: x, 5: laid(inputs[5]), 6: laid(inputs[6]) };
+    const given = inputs.map((value, i) => (i === 0 || i === 5 || i === 6 ? laid(value) : value));
     const directions = Array.from({ length: recurrent.shape[0] as number }, (_, d) => {
       const backwards = d === 1 || stringOf(node, "direction", "forward") === "reverse";
       return direction(g, given, { d, gates, backwards, cells: node.opType === "LSTM" }, step);
@@ -110,7 +110,7 @@ interface Direction {
 /** One direction: its states [length, 1, batch, hidden], and what it ends with. */
 function direction(
   g: GraphBuilder,
-  inputs: { readonly [index: number]: Value | undefined },
+  inputs: readonly (Value | undefined)[],
   { d, gates, backwards, cells }: Direction,
   step: Step,
 ): { readonly states: Value; readonly last: State } {

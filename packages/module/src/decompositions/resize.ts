@@ -1,8 +1,8 @@
 // A Resize that names some axes, or keeps the aspect ratio, as one that says all of it.
-import { tensor } from "@perennial-fl/core";
+import { FederationError, tensor } from "@perennial-fl/core";
 import type { Tensor } from "@perennial-fl/core";
 import type { Value } from "../builder.js";
-import { intsOf, stringOf } from "../graph.js";
+import { describeNode, intsOf, stringOf } from "../graph.js";
 import type { Decomposition } from "./decomposition.js";
 
 export const resizeDecompositions: { readonly [opType: string]: Decomposition } = {
@@ -37,10 +37,23 @@ export const resizeDecompositions: { readonly [opType: string]: Decomposition } 
       const all = g.constant(like(scales, everywhere(numbersOf(scales), ones)));
       return g.node("Resize", [x, whole, all], { raw });
     }
+    if (policy === "stretch")
+      return g.node("Resize", [x, whole, undefined, g.ints(everywhere(wanted, x.shape))], { raw });
+    // One scale for all axes. It gives the lengths rounded down, where the policy asks for the nearest ones.
     const ratios = axes.map((axis, i) => (wanted[i] ?? 0) / (x.shape[axis] ?? 1));
-    const ratio = policy === "not_larger" ? Math.min(...ratios) : Math.max(...ratios);
-    const kept = policy === "stretch" ? wanted : axes.map((axis) => Math.floor(ratio * (x.shape[axis] ?? 1) + 0.5));
-    return g.node("Resize", [x, whole, undefined, g.ints(everywhere(kept, x.shape))], { raw });
+    const ratio = Math.fround(policy === "not_larger" ? Math.min(...ratios) : Math.max(...ratios));
+    const lengths = axes.map((axis) => Math.fround(ratio * (x.shape[axis] ?? 1)));
+    if (lengths.some((length) => Math.floor(length) !== Math.floor(length + 0.5))) {
+      throw new FederationError(
+        "model/unsupported",
+        `reading the ${describeNode(node)}: ${policy} gives lengths of ${lengths.join(", ")}`,
+      );
+    }
+    const one = everywhere(
+      axes.map(() => ratio),
+      ones,
+    );
+    return g.node("Resize", [x, whole, g.constant(tensor("float32", [one.length], Float32Array.from(one)))], { raw });
   },
 };
 

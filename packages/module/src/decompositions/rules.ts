@@ -5,6 +5,7 @@ import { attentionDecompositions } from "./attention.js";
 import type { Decomposition } from "./decomposition.js";
 import { normalisationDecompositions } from "./normalisation.js";
 import { recurrentDecompositions } from "./recurrent.js";
+import { renamedDecompositions } from "./renamed.js";
 import { resizeDecompositions } from "./resize.js";
 import { selectionDecompositions } from "./selection.js";
 import { windowDecompositions } from "./window.js";
@@ -16,6 +17,7 @@ export const decompositions: { readonly [opType: string]: Decomposition } = {
   ...attentionDecompositions,
   ...normalisationDecompositions,
   ...recurrentDecompositions,
+  ...renamedDecompositions,
   ...resizeDecompositions,
   ...selectionDecompositions,
   ...windowDecompositions,

@@ -14,6 +14,13 @@ export const activationGradients: { readonly [opType: string]: GradientRule } = 
   ThresholdedRelu: (g, { a, dY, node }) => [
     () => g.op("Where", [g.op("Greater", [a, g.scalar(floatOf(node, "alpha", 1), a)]), dY, g.scalar(0, a)]),
   ],
+  /** 0 where the input is shrunk to nothing. */
+  Shrink: (g, { a, dY, node }) => [
+    () => {
+      const kept = g.op("Greater", [g.op("Abs", [a]), g.scalar(floatOf(node, "lambd", 0.5), a)]);
+      return g.op("Where", [kept, dY, g.scalar(0, a)]);
+    },
+  ],
   Elu: (g, { a, y, dY, node }) => [
     () => g.op("Where", [positive(g, a), dY, g.mul(dY, g.add(y, g.scalar(floatOf(node, "alpha", 1), a)))]),
   ],

@@ -13,7 +13,13 @@ export const reductionGradients: { readonly [opType: string]: GradientRule } = {
   ReduceMax: extreme,
   ReduceMin: extreme,
   ReduceL1: (g, at) => [() => g.mul(spread(g, at), g.op("Sign", [at.a]))],
-  ReduceL2: (g, at) => [() => g.mul(spread(g, at), g.div(at.a, spread(g, at, at.y)))],
+  /** 0 where all is 0, as in PyTorch. */
+  ReduceL2: (g, at) => [
+    () => {
+      const none = g.op("Equal", [at.y, g.scalar(0, at.y)]);
+      return g.mul(spread(g, at), g.div(at.a, spread(g, at, g.op("Where", [none, g.scalar(1, at.y), at.y]))));
+    },
+  ],
   ReduceSumSquare: (g, at) => [() => g.mul(spread(g, at), g.mul(at.a, g.scalar(2, at.a)))],
   ReduceLogSumExp: (g, at) => [() => g.mul(spread(g, at), g.op("Exp", [g.sub(at.a, spread(g, at, at.y))]))],
   CumSum: (g, { b, dY, node }) => [

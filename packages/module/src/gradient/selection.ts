@@ -37,6 +37,13 @@ export const selectionGradients: { readonly [opType: string]: GradientRule } = {
       () => g.op("GatherND", [dY, b]),
     ];
   },
+  /** Its second output says which elements it took. */
+  TopK: (g, at) => [
+    () => {
+      const inputs = [fill(g, 0, at.a), at.output(1), at.dY];
+      return g.op("ScatterElements", inputs, { axis: intOf(at.node, "axis", -1), reduction: "add" });
+    },
+  ],
   Pad: (g, at) => [() => pad(g, at)],
   Slice: (g, at) => [() => slice(g, at)],
   Split: (g, at) => [

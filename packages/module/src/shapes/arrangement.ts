@@ -9,6 +9,7 @@ import type { ShapeRule, ShapeSite } from "./site.js";
 
 export const arrangementShapes: { readonly [opType: string]: ShapeRule } = {
   ArgMax: argMax,
+  ArgMin: argMax,
   Cast: (at) => ({ dtype: dtypeOf(intOf(at.node, "to", 0), "a Cast"), shape: at.a.shape }),
   Concat: concat,
   Constant: (at) => {
@@ -66,6 +67,14 @@ export const arrangementShapes: { readonly [opType: string]: ShapeRule } = {
   Tile: (at) => {
     const repeats = at.ints(1);
     return { dtype: at.a.dtype, shape: at.a.shape.map((length, i) => length * (repeats[i] ?? 1)) };
+  },
+  TopK: (at) => {
+    const axis = at.axis(intOf(at.node, "axis", -1), at.a.shape.length);
+    const shape = at.a.shape.with(axis, at.ints(1)[0] ?? 0);
+    return [
+      { dtype: at.a.dtype, shape },
+      { dtype: "int64", shape },
+    ];
   },
   Transpose: ({ a, node }) => {
     const order = intsOf(

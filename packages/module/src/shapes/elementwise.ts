@@ -6,6 +6,8 @@ const same: ShapeRule = ({ a }) => ({ dtype: a.dtype, shape: a.shape });
 const binary: ShapeRule = (at) => ({ dtype: at.a.dtype, shape: broadcast(at, at.a.shape, at.b.shape) });
 const comparison: ShapeRule = (at) => ({ dtype: "bool", shape: broadcast(at, at.a.shape, at.b.shape) });
 
+const test: ShapeRule = ({ a }) => ({ dtype: "bool", shape: a.shape });
+
 const variadic: ShapeRule = (at) => {
   const operands = Array.from({ length: at.count }, (_, i) => at.input(i).shape);
   return { dtype: at.a.dtype, shape: operands.reduce((joined, shape) => broadcast(at, joined, shape)) };
@@ -32,10 +34,19 @@ export const elementwiseShapes: { readonly [opType: string]: ShapeRule } = {
   Greater: comparison,
   Less: comparison,
   Where: (at) => ({ dtype: at.b.dtype, shape: broadcast(at, broadcast(at, at.a.shape, at.b.shape), at.c.shape) }),
+  Xor: comparison,
   Abs: same,
+  Acos: same,
+  Acosh: same,
+  Asin: same,
+  Asinh: same,
+  Atan: same,
+  Atanh: same,
+  Ceil: same,
   Celu: same,
   Clip: same,
   Cos: same,
+  Cosh: same,
   CumSum: same,
   Dropout: ({ a }) => [
     { dtype: a.dtype, shape: a.shape },
@@ -44,9 +55,12 @@ export const elementwiseShapes: { readonly [opType: string]: ShapeRule } = {
   Elu: same,
   Erf: same,
   Exp: same,
+  Floor: same,
   HardSigmoid: same,
   HardSwish: same,
   Identity: same,
+  IsInf: test,
+  IsNaN: test,
   LeakyRelu: same,
   Log: same,
   LogSoftmax: same,
@@ -56,14 +70,18 @@ export const elementwiseShapes: { readonly [opType: string]: ShapeRule } = {
   PRelu: same,
   Reciprocal: same,
   Relu: same,
+  Round: same,
   Selu: same,
+  Shrink: same,
   Sigmoid: same,
   Sign: same,
   Sin: same,
+  Sinh: same,
   Softmax: same,
   Softplus: same,
   Softsign: same,
   Sqrt: same,
+  Tan: same,
   Tanh: same,
   ThresholdedRelu: same,
   Trilu: same,
