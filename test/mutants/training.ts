@@ -128,4 +128,11 @@ export const trainingMutants: readonly Mutant[] = [
     after: "states",
     suite: "packages/module/dist/test/torch-models.test.js",
   },
+  {
+    name: "every float scalar is trained, an epsilon too",
+    file: "packages/module/dist/src/parameters.js",
+    before: "held.shape.length > 0 || named.has(name) || isDotted(name)",
+    after: "true",
+    suite: "packages/module/dist/test/import.test.js",
+  },
 ];

@@ -102,6 +102,9 @@ function stateFacts(file: StateDescription): Facts {
       phase: text(question?.["phase"]),
       client: text(state["clientId"]),
       answer: text(record(state["reply"])?.["type"]),
+      // Of a local training: the epochs that are done, and the steps of the one under way.
+      epochs: number(record(state["cursor"])?.["epoch"]),
+      steps: number(record(state["cursor"])?.["step"]),
     }),
   };
   return {

@@ -99,4 +99,33 @@ describe("the command as a process", () => {
       expect(existsSync(join(folder, directory))).to.equal(false);
     });
   }
+
+  it("stops a training at Ctrl-C with everything saved, says how to go on, and goes on there", async () => {
+    const rows = Array.from({ length: 40 }, (_, i) => `${Math.sin(i)},${Math.cos(i)},${Math.tan(i)}`);
+    writeFileSync(join(folder, "data.csv"), ["a,b,y", ...rows].join("\n"));
+    const training = "train --module model.onnx --data data.csv --loss mse --batch-size 4 --state-dir trained --json";
+    type Said = { type: string; epoch: number; step: number };
+    const said = async ({ stdout }: ChildProcessWithoutNullStreams, hear: (event: Said) => void): Promise<void> => {
+      for await (const line of createInterface({ input: stdout })) hear(JSON.parse(line) as Said);
+    };
+    const first = perennial(`${training} --epochs 1000000`);
+    const events: Said[] = [];
+    await said(first.child, (event) => {
+      events.push(event);
+      if (event.type === "epoch-ended" && event.epoch === 2) first.child.kill("SIGINT");
+    });
+    const { code, stderr } = await first.ended;
+    expect(code).to.equal(exitCodes.interrupted);
+    expect(stderr).to.match(/^to resume: node .*main\.js train --module model\.onnx .*--epochs 1000000\n$/);
+    const last = events.at(-1);
+    // Between two epochs the end of the epoch has saved everything.
+    const place = last?.type === "saved" ? last : { epoch: (last?.epoch ?? 0) + 1, step: 0 };
+
+    const second = perennial(`${training} --epochs ${place.epoch.toString()} --resume require`);
+    const again: Said[] = [];
+    await said(second.child, (event) => again.push(event));
+    expect((await second.ended).code).to.equal(exitCodes.finished);
+    expect(again.find(({ type }) => type === "resumed")).to.include({ epoch: place.epoch, step: place.step });
+    expect(again.at(-1)?.type).to.equal("finished");
+  });
 });
