@@ -12,11 +12,11 @@ import { trainRounds } from "./virtual-federation.js";
 const settled = 20;
 const localEpochs = 20;
 const perRound = 10;
-const seed = 3;
+const rounds = 200;
+/** Data sets, each drawn anew. */
+const seeds = [1, 3, 7] as const;
 
 interface Variant {
-  /** The paper runs 200; without stragglers the order has settled long before, and every round costs ten times as much. */
-  readonly rounds: number;
   readonly mu: number;
   /** Of the ten devices of a round, how many manage less than all epochs. */
   readonly stragglers: number;
@@ -28,48 +28,65 @@ interface Measured {
   readonly spread: number;
 }
 
+/** Without stragglers every round costs ten times as much, so that is measured on one data set. */
 export async function fedProxOrdering(): Promise<Finding[]> {
-  const devices = syntheticDevices(1, 1, seed);
-  const whole = { rounds: 60, stragglers: 0, partialWork: false };
-  const straggling = { rounds: 200, stragglers: 9 };
+  const devices = syntheticDevices(1, 1, seeds[1]);
+  const whole = { stragglers: 0, partialWork: false };
   const [averaged, proximate] = await Promise.all([
-    accuracy(devices, { ...whole, mu: 0 }),
-    accuracy(devices, { ...whole, mu: 1 }),
+    accuracy(devices, seeds[1], { ...whole, mu: 0 }),
+    accuracy(devices, seeds[1], { ...whole, mu: 1 }),
   ]);
-  const [dropped, partial] = await Promise.all([
-    accuracy(devices, { ...straggling, mu: 0, partialWork: false }),
-    accuracy(devices, { ...straggling, mu: 1, partialWork: true }),
-  ]);
+  const [dropped, partial, both]: [Measured[], Measured[], Measured[]] = [[], [], []];
+  for (const seed of seeds) {
+    const data = syntheticDevices(1, 1, seed);
+    const [a, b, c] = await Promise.all([
+      accuracy(data, seed, { stragglers: 9, mu: 0, partialWork: false }),
+      accuracy(data, seed, { stragglers: 9, mu: 0, partialWork: true }),
+      accuracy(data, seed, { stragglers: 9, mu: 1, partialWork: true }),
+    ]);
+    dropped.push(a);
+    partial.push(b);
+    both.push(c);
+  }
+  const ratios = dropped.map(({ spread }, i) => spread / (both[i] as Measured).spread);
   return [
-    gain("FedProx (mu 1) over FedAvg without stragglers", proximate, averaged, [0.055, 0.096]),
-    gain("FedProx (mu 1) over FedAvg with 90 % stragglers", partial, dropped, [0.09, 0.12]),
+    gain("FedProx (mu 1) over FedAvg without stragglers", [proximate], [averaged], [0.055, 0.096]),
+    gain("FedProx (mu 1) over FedAvg with 90 % stragglers", both, dropped, [0.09, 0.12]),
+    gain("partial work (mu 0) over dropping with 90 % stragglers", partial, dropped, [0.04, Infinity]),
     {
-      what: "spread from round to round with 90 % stragglers, FedAvg over FedProx",
-      measured: (dropped.spread / partial.spread).toFixed(1),
-      published: "2 to 20 times",
-      band: "at least 1.5 times",
-      within: dropped.spread / partial.spread >= 1.5,
+      what: "spread from round to round with 90 % stragglers, FedAvg over FedProx (mu 1)",
+      measured: ratios.map((ratio) => ratio.toFixed(1)).join(", "),
+      published: "2 to 20 times (independent, three data sets)",
+      band: "2 to 20 times, each",
+      within: ratios.every((ratio) => ratio >= 2 && ratio <= 20),
     },
   ];
 }
 
-/** Data sets differ from seed to seed: the band is the published range with half of it to spare on both sides. */
-function gain(what: string, better: Measured, worse: Measured, [least, most]: readonly [number, number]): Finding {
-  const difference = better.mean - worse.mean;
-  const band = [least / 2, most * 1.5] as const;
+/** The mean over the data sets, against the range that independent runs had over theirs. */
+function gain(
+  what: string,
+  better: readonly Measured[],
+  worse: readonly Measured[],
+  [least, most]: readonly [number, number],
+): Finding {
+  const gains = better.map(({ mean }, i) => mean - (worse[i] as Measured).mean);
+  const mean = gains.reduce((sum, x) => sum + x, 0) / gains.length;
+  const band = most === Infinity ? `at least +${least}` : `+${least} to +${most}`;
   return {
     what: `synthetic(1,1), test accuracy of ${what}`,
-    measured: `+${difference.toFixed(3)} (${better.mean.toFixed(3)} against ${worse.mean.toFixed(3)})`,
-    published: `+${least} to +${most} (independent, three data sets)`,
-    band: `+${band[0].toFixed(3)} to +${band[1].toFixed(3)}`,
-    within: difference >= band[0] && difference <= band[1],
+    measured: `+${mean.toFixed(3)} (${gains.map((x) => x.toFixed(3)).join(", ")})`,
+    published: `${band} (independent, three data sets)`,
+    band,
+    within: mean >= least && mean <= most,
   };
 }
 
 /** The mean and spread of the test accuracy over the last rounds. */
 async function accuracy(
   devices: readonly Device[],
-  { rounds, mu, stragglers, partialWork }: Variant,
+  seed: number,
+  { mu, stragglers, partialWork }: Variant,
 ): Promise<Measured> {
   const module = sequential([linear(features, classes)], { input: [features], seed });
   const learningRate = 0.01;
