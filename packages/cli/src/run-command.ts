@@ -9,12 +9,13 @@ import { inspectCommand } from "./inspect-command.js";
 import { resumeRunCommand } from "./resume-command.js";
 import { rollbackCommand } from "./rollback-command.js";
 import { serverCommand } from "./server-command.js";
+import { simulateCommand } from "./simulate/command.js";
 import { trainCommand } from "./train/command.js";
 import { verifyCommand } from "./verify-command.js";
 import { version } from "./version.js";
 
 const nothingGiven =
-  "no command was given: perennial server, client, train, resume, inspect, verify or rollback; see perennial --help";
+  "no command was given: perennial server, client, train, simulate, resume, inspect, verify or rollback; see perennial --help";
 
 /** Runs `perennial` with these arguments and resolves to its exit code. Never throws. */
 export async function runCommand(argv: readonly string[]): Promise<ExitCode> {
@@ -35,6 +36,7 @@ export async function runCommand(argv: readonly string[]): Promise<ExitCode> {
     serverCommand(exit),
     clientCommand(app, exit),
     trainCommand(app, exit),
+    simulateCommand(app, exit),
     resumeRunCommand(exit),
     inspectCommand(exit),
     verifyCommand(exit),
@@ -59,9 +61,9 @@ export async function runCommand(argv: readonly string[]): Promise<ExitCode> {
   }
 }
 
-/** What stands after the first `--` of `client` and `train` belongs to the app. */
+/** What stands after the first `--` of `client`, `train` and `simulate` belongs to the app. */
 export function splitArguments(argv: readonly string[]): { own: readonly string[]; app: readonly string[] } {
-  const end = argv[0] === "client" || argv[0] === "train" ? argv.indexOf("--") : -1;
+  const end = ["client", "train", "simulate"].includes(argv[0] ?? "") ? argv.indexOf("--") : -1;
   return end < 0 ? { own: argv, app: [] } : { own: argv.slice(0, end), app: argv.slice(end + 1) };
 }
 

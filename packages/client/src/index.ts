@@ -12,5 +12,7 @@ export type { KeepLocal } from "./partial-exchange.js";
 export type { Progress } from "./progress.js";
 export type { KeepProgress } from "./resumable-training.js";
 export { checkClientId } from "@perennial-fl/transport";
+export { openTrainers } from "./trainers.js";
+export type { Towards, Trainers } from "./trainers.js";
 export { startClient } from "./start-client.js";
 export type { ClientOptions, ServedConnection } from "./start-client.js";

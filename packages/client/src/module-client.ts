@@ -46,6 +46,11 @@ export interface ModuleClientOptions extends LocalTraining {
    * state. Needs the server's strategy `scaffold` and an SGD without memory.
    */
   readonly scaffold?: boolean;
+  /**
+   * Trainers for this module, loss and optimizer that several clients of one process share, one call after another.
+   * Whoever opened them closes them. Default: the client's own.
+   */
+  readonly trainers?: Trainers;
   /** Default 1: more give other sums, and runs that are no longer equal to the bit. */
   readonly threads?: number;
 }
@@ -74,7 +79,7 @@ export async function moduleClient(options: ModuleClientOptions): Promise<Client
   const keepLocal = options.keepLocal ?? (() => false);
   checkOptions(options);
   const optimizer = options.scaffold ? corrected(options.optimizer) : options.optimizer;
-  const trainers = await openTrainers({ module, loss, optimizer, threads });
+  const trainers = options.trainers ?? (await openTrainers({ module, loss, optimizer, threads }));
   let memory: Memory = { fits: 0, optimizer: null, local: localParameters(module, keepLocal) };
   const received = (parameters: Parameters) =>
     module.withParameters(merge(module, parameters, memory.local, keepLocal));
@@ -156,7 +161,7 @@ export async function moduleClient(options: ModuleClientOptions): Promise<Client
       // It is this function's own `save` that gave it.
       memory = state as Memory;
     },
-    close: () => trainers.close(),
+    close: () => (options.trainers === undefined ? trainers.close() : undefined),
   };
 }
 

@@ -7,3 +7,7 @@ export { describeSpell, isHonest } from "./weather/weather.js";
 export type { Spell, Unwillingness, Who } from "./weather/weather.js";
 export { replayCommand, shrink } from "./shrink.js";
 export type { Shrunk } from "./shrink.js";
+export { partition } from "./partition/partition.js";
+export type { Examples, Part, PartitionOptions, PartitionRule } from "./partition/partition.js";
+export { runVirtualFederation } from "./virtual-federation.js";
+export type { VirtualFederationOptions, VirtualParticipant } from "./virtual-federation.js";

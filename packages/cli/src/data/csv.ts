@@ -67,6 +67,16 @@ export function readTable(text: string, options: TableOptions, what: string): Ta
   };
 }
 
+/** The texts of one column, in the order of the rows. Throws `data/invalid` if there is no such column. */
+export function readColumn(text: string, column: string, option: string, what: string): readonly string[] {
+  const invalid = (why: string): FederationError => new FederationError("data/invalid", `reading ${what}: ${why}`);
+  const [head, ...rows] = records(text, invalid);
+  const names = (head?.cells ?? []).map((name) => name.trim());
+  const at = names.indexOf(column);
+  if (at < 0) throw invalid(`it has no column "${column}" as ${option} says, only [${names.join(", ")}]`);
+  return rows.map(({ cells }) => (cells[at] ?? "").trim());
+}
+
 const isNumber = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 type Invalid = (why: string) => FederationError;

@@ -24,7 +24,8 @@ export function split(dataset: Dataset, share: number, seed: number): Split {
   return { train: selected(dataset, train), validation: selected(dataset, validation) };
 }
 
-function selected({ inputs, targets }: Dataset, rows: Uint32Array): Dataset {
+/** The examples with these numbers, in this order. */
+export function selected({ inputs, targets }: Dataset, rows: Uint32Array): Dataset {
   return { inputs: rowsOf(inputs, rows), targets: rowsOf(targets, rows) };
 }
 

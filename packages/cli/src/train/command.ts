@@ -3,7 +3,7 @@ import { basename, dirname } from "node:path";
 import { Command } from "commander";
 import { LatestTorchModuleCheckpointer, parametersSha256 } from "@perennial-fl/checkpointer";
 import { FederationError } from "@perennial-fl/core";
-import { evaluationGraph, outputAsLoss, trainability } from "@perennial-fl/module";
+import { evaluationGraph, trainability } from "@perennial-fl/module";
 import type { Loss, Obstacle, OnnxModule } from "@perennial-fl/module";
 import { openTrainer } from "@perennial-fl/trainer";
 import type { Wanted } from "../data/conform.js";
@@ -16,7 +16,7 @@ import { runSession } from "../session.js";
 import { checkRunDirectory } from "../state-directory.js";
 import { choice, fraction, integer, list, positive, rate, text, whole } from "../values.js";
 import type { TrainEvent } from "./events.js";
-import { losses, optimizerNames, recipeOf, scheduleNames } from "./recipe.js";
+import { lossOf, losses, optimizerNames, recipeOf, scheduleNames } from "./recipe.js";
 import type { LossName, Recipe, RecipeArguments } from "./recipe.js";
 import { trainLocally } from "./run.js";
 import { trainView } from "./screen.js";
@@ -146,13 +146,6 @@ function requireTrainable(path: string, [first, ...more]: readonly Obstacle[]): 
   const others = more.length === 0 ? "" : ` (and ${more.length} more: perennial inspect ${path})`;
   const message = `training --module ${path}: ${first.where}: ${first.why}; ${first.remedy}${others}`;
   throw new FederationError("model/unsupported", message);
-}
-
-/** Throws `argument/invalid` for a loss that there is not. */
-function lossOf(name: string): Loss {
-  const [kind, output] = name.split(/:(.*)/s);
-  if (kind === "output" && output) return outputAsLoss(output);
-  return losses[choice("--loss", [...(Object.keys(losses) as LossName[])])(name)]();
 }
 
 /** Throws `argument/invalid` for a name that no parameter begins with. */

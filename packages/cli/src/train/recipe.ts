@@ -13,12 +13,14 @@ import {
   linearWarmup,
   meanAbsoluteError,
   meanSquaredError,
+  outputAsLoss,
   perEpoch,
   rmsprop,
   sgd,
   stepDecay,
 } from "@perennial-fl/module";
 import type { Loss, Optimizer, Schedule } from "@perennial-fl/module";
+import { choice } from "../values.js";
 
 export const losses = {
   "cross-entropy": crossEntropy,
@@ -29,6 +31,13 @@ export const losses = {
 } as const satisfies Record<string, () => Loss>;
 
 export type LossName = keyof typeof losses;
+
+/** The loss of a name, or of `output:NAME`. Throws `argument/invalid` for one that there is not. */
+export function lossOf(name: string): Loss {
+  const [kind, output] = name.split(/:(.*)/s);
+  if (kind === "output" && output) return outputAsLoss(output);
+  return losses[choice("--loss", Object.keys(losses) as LossName[])(name)]();
+}
 
 interface OptimizerRates {
   readonly learningRate: number;
