@@ -169,22 +169,24 @@ function outOf(path: string | undefined): LatestTorchModuleCheckpointer | undefi
 }
 
 function planOf(
-  { batchSize, seed, threads, freeze = [], bestBy }: TrainArguments,
+  { batchSize, seed, threads, freeze = [], bestBy, validation, validationData }: TrainArguments,
   module: OnnxModule,
   loss: Loss,
   { text: recipe }: Recipe,
   data: Awaited<ReturnType<typeof openData>>,
 ): TrainPlan {
+  // What was typed before what came of it: another seed is a better reason than the other data that it holds out.
   return {
-    "the parameters": parametersSha256(module.parameters),
-    "the training data": datasetSha256(data.train),
-    "the validation data": data.validation === undefined ? "none" : datasetSha256(data.validation),
-    "the loss": loss.name,
-    "the optimizer": recipe,
+    "--seed": String(seed),
+    "--validation": validationData === undefined ? String(validation) : "other data",
     "--batch-size": String(batchSize),
     "--freeze": freeze.join(),
     "--best-by": bestBy,
-    "--seed": String(seed),
     "--threads": String(threads),
+    "the loss": loss.name,
+    "the optimizer": recipe,
+    "the parameters": parametersSha256(module.parameters),
+    "the training data": datasetSha256(data.train),
+    "the validation data": data.validation === undefined ? "none" : datasetSha256(data.validation),
   };
 }
