@@ -1,4 +1,4 @@
-// npm run bench:train: train steps side by side with PyTorch's, in one run. docs/benchmarks.md says how to read it.
+// npm run bench:train: train steps side by side with PyTorch's and TensorFlow.js's, in one run. docs/benchmarks.md says how to read it.
 import { parseArgs } from "node:util";
 import { runBenchmark } from "./src/harness.js";
 import type { Row } from "./src/harness.js";
@@ -11,7 +11,8 @@ const usage = `usage: npm run bench:train -- [--only NAME] [--plain] [--quick] [
   --plain       our side without lowerings
   --quick       few repetitions: to see that all runs, not to be quoted
   --json FILE   write [{ name, unit, ours, peer, peerName, ratio, runs }]
-PyTorch is looked for in PERENNIAL_BENCH_PYTHON (interpreters, separated as in PATH), then python3.`;
+PyTorch is looked for in PERENNIAL_BENCH_PYTHON (interpreters, separated as in PATH), then python3; TensorFlow.js in the
+node_modules of the directory PERENNIAL_BENCH_TFJS.`;
 
 function readArguments() {
   try {

@@ -52,11 +52,22 @@ class Transformer(nn.Module):
         return self.head(self.encoder(x).mean(1))
 
 
+class Lstm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(28, 128, batch_first=True)
+        self.head = nn.Linear(128, 10)
+
+    def forward(self, x):
+        return self.head(self.lstm(x)[0][:, -1])
+
+
 MODELS = {
     "mlp": (lambda: nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10)), (784,)),
     "lenet": (lenet, (1, 28, 28)),
     "transformer": (Transformer, (64, 128)),
     "resnet18": (resnet18, (3, 64, 64)),
+    "lstm": (Lstm, (28, 28)),
 }
 
 

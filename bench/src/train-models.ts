@@ -1,6 +1,16 @@
 // The models of the training benchmark, as ordinary ONNX modules. Their like in PyTorch is in peers/torch_train.py.
 import { float, float32, elementCount, random, tensor } from "@perennial-fl/core";
-import { conv2d, flatten, graphBuilder, linear, maxPool2d, OnnxModule, relu, sequential } from "@perennial-fl/module";
+import {
+  conv2d,
+  flatten,
+  graphBuilder,
+  linear,
+  lstm,
+  maxPool2d,
+  OnnxModule,
+  relu,
+  sequential,
+} from "@perennial-fl/module";
 import type { GraphBuilder, Value } from "@perennial-fl/module";
 
 export interface TrainModel {
@@ -19,6 +29,11 @@ export const trainModels = {
   lenet: { title: "LeNet", input: [1, 28, 28], build: lenet },
   transformer: { title: "transformer 2x(128, 4 heads, 512), 64 tokens", input: [64, 128], build: transformer },
   resnet18: { title: "ResNet-18 3x64x64", input: [3, 64, 64], build: resnet18 },
+  lstm: {
+    title: "LSTM 28x(28, 128)",
+    input: [28, 28],
+    build: () => sequential([lstm(28, 128, { output: "last" }), linear(128, 10)], { input: [28, 28], seed: 7 }),
+  },
 } as const satisfies { readonly [name: string]: TrainModel };
 
 export type TrainModelName = keyof typeof trainModels;
