@@ -33,42 +33,52 @@ export function unarranged(current: Values): Arrangement {
 /** The same values for another form. `renewed` says which of them a step changes. */
 export function arrangedFor(
   form: Form,
-  from: Arrangement,
+  before: Arrangement,
   { renewed, workspace, runtime }: { renewed: ReadonlySet<string>; workspace: Workspace; runtime: Runtime },
 ): Arrangement {
-  // Placing makes void what was placed before, so everything is taken out first.
-  const taken = new Map(
-    Array.from(from.current.keys(), (name) => [name, takenFrom(from, name, form.layouts.get(name))]),
-  );
-  discardOwn(from, new Set([...taken.values()].map(({ data }) => data.buffer)));
+  const from = takenOut(before, runtime);
   const { inPlace = [], read = [], gradients = [] } = form.updates ?? {};
-  const held = [...inPlace, ...read];
   const lengths = [
-    ...held.map((name) => [name, taken.get(name)?.data.length ?? 0] as const),
+    ...[...inPlace, ...read].map((name) => [name, from.current.get(name)?.data.length ?? 0] as const),
     ...gradients.map(({ name, shape }) => [name, elementCount(shape)] as const),
   ];
   const places = workspace.place(new Map(lengths));
   const placed = (value: Omit<Tensor, "data">, name: string): OrtTensor =>
     toOrt(runtime, { ...value, data: places.get(name) as Float32Array });
-  for (const name of held) {
-    const { data } = taken.get(name) as Tensor;
-    places.get(name)?.set(data as Float32Array);
-    discard([data.buffer]);
-  }
-  const free = [...taken].filter(([name]) => !places.has(name));
+  // One after the other: all values twice would be the most memory that a small batch needs.
+  const moved = (name: string): OrtTensor => {
+    const old = bufferOf(from.current.get(name));
+    const value = takenFrom(from, name, form.layouts.get(name));
+    const place = places.get(name);
+    if (place === undefined) {
+      if (old !== value.data.buffer) discard([old]);
+      return toOrt(runtime, value);
+    }
+    place.set(value.data as Float32Array);
+    discard([old, value.data.buffer]);
+    return placed(value, name);
+  };
+  const current = new Map(Array.from(from.current.keys(), (name) => [name, moved(name)]));
+  const free = [...current].filter(([name]) => !places.has(name) && renewed.has(name));
   return {
     form,
     places,
-    current: new Map(
-      Array.from(taken, ([name, value]) => [name, places.has(name) ? placed(value, name) : toOrt(runtime, value)]),
-    ),
+    current,
     next: new Map(
-      free
-        .filter(([name]) => renewed.has(name))
-        .map(([name, value]) => [name, toOrt(runtime, { ...value, data: value.data.slice() })]),
+      free.map(([name, { type, data, dims }]) => [name, new runtime.Tensor(type, data.slice() as never, dims)]),
     ),
     gradients: new Map(gradients.map((header) => [header.name, placed(header, header.name)])),
   };
+}
+
+/** Placing makes void what was placed before, so that is copied; the memory of the other half is not needed any more. */
+function takenOut(from: Arrangement, runtime: Runtime): Arrangement {
+  discard(Array.from(from.next.values(), bufferOf));
+  const current = Array.from(from.current, ([name, value]): [string, OrtTensor] => [
+    name,
+    from.places.has(name) ? toOrt(runtime, takenFrom(from, name, from.form.layouts.get(name))) : value,
+  ]);
+  return { ...from, current: new Map(current), next: new Map(), places: new Map() };
 }
 
 /** A value in another order, in memory that is not shared with others. */
@@ -82,12 +92,6 @@ export function takenFrom({ current, form, places }: Arrangement, name: string, 
   return layout === undefined ? plain : arranged(plain, layout);
 }
 
-/** Frees the memory of an arrangement that is over. */
-function discardOwn({ current, next, places }: Arrangement, kept: ReadonlySet<ArrayBufferLike>): void {
-  const own = [...current, ...next].filter(([name]) => !places.has(name)).map(([, { data }]) => bufferOf(data));
-  discard(own.filter((buffer) => !kept.has(buffer)));
-}
-
-function bufferOf(data: OrtTensor["data"]): ArrayBufferLike {
-  return (data as Float32Array).buffer;
+function bufferOf(value: OrtTensor | undefined): ArrayBufferLike {
+  return (value?.data as Float32Array).buffer;
 }
