@@ -38,6 +38,13 @@ export const strategyMutants: readonly Mutant[] = [
     suite: "test/dist/stories/*.test.js",
   },
   {
+    name: "rounding carries a clipped update beyond the norm",
+    file: "packages/strategy/dist/src/privacy/clipping.js",
+    before: "Math.max(0, norm - roundingOf(current, norm))",
+    after: "norm",
+    suite: "test/dist/identities/engine.test.js",
+  },
+  {
     name: "Ditto's personal training moves the order of the global one's examples",
     file: "packages/client/dist/src/module-client.js",
     before: ', stream: "personal"',
