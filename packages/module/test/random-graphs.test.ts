@@ -11,23 +11,55 @@ import { numbers, open } from "./train.js";
 
 const shape = [3, 3];
 
-/** Smooth operators that keep [3, 3]; `pick` gives any value made before. */
-const operations: readonly ((g: GraphBuilder, pick: () => Value) => Value)[] = [
+type Pick = () => Value;
+
+/** Spread over [3, 3], for operators that do not broadcast by themselves. */
+const full = (g: GraphBuilder, value: Value): Value => g.op("Expand", [value, g.ints(shape)]);
+const indices = (...values: number[]): Tensor => tensor("int64", shape, BigInt64Array.from(values, BigInt));
+const axis = tensor("int64", [], BigInt64Array.of(1n));
+const truths = tensor("bool", [3, 1], Uint8Array.of(1, 0, 1));
+
+/** Smooth operators; `pick` gives any value made before, which may be a row, a column, a list or a number. */
+const operations: readonly ((g: GraphBuilder, pick: Pick) => Value)[] = [
   (g, pick) => g.add(pick(), pick()),
   (g, pick) => g.sub(pick(), pick()),
   (g, pick) => g.mul(pick(), pick()),
   (g, pick) => g.div(pick(), g.add(g.op("Exp", [g.op("Tanh", [pick()])]), g.scalar(0.5, pick()))),
-  (g, pick) => g.op("MatMul", [pick(), pick()]),
+  (g, pick) => g.op("Pow", [g.op("Softplus", [pick()]), pick()]),
+  (g, pick) => g.op("Sum", [pick(), pick(), pick()]),
+  (g, pick) => g.op("Where", [g.constant(truths), pick(), pick()]),
+  (g, pick) => g.op("MatMul", [full(g, pick()), full(g, pick())]),
+  (g, pick) => g.op("Gemm", [full(g, pick()), full(g, pick()), pick()], { transA: 1 }),
+  (g, pick) => g.node("Einsum", [full(g, pick()), full(g, pick())], { equation: "ij,kj->ki" })[0] as Value,
   (g, pick) => g.op("Tanh", [pick()]),
+  (g, pick) => g.op("Exp", [g.op("Sin", [pick()])]),
   (g, pick) => g.op("Sigmoid", [pick()]),
-  (g, pick) => g.op("Softmax", [pick()], { axis: 0 }),
-  (g, pick) => g.op("Softplus", [pick()]),
+  (g, pick) => g.op("Softmax", [full(g, pick())], { axis: 0 }),
+  (g, pick) => g.op("LogSoftmax", [full(g, pick())], { axis: 1 }),
   (g, pick) => g.op("Sin", [pick()]),
-  (g, pick) => g.op("Transpose", [pick()], { perm: [1, 0] }),
-  (g, pick) => g.sub(pick(), g.mean(pick(), [1])),
-  (g, pick) => g.mul(pick(), g.sum(pick(), [0])),
-  (g, pick) => g.op("CumSum", [pick(), g.constant(tensor("int64", [], BigInt64Array.of(1n)))]),
-  (g, pick) => g.op("Slice", [g.op("Concat", [pick(), pick()], { axis: 1 }), g.ints([1]), g.ints([4]), g.ints([1])]),
+  (g, pick) => g.op("Transpose", [full(g, pick())], { perm: [1, 0] }),
+  (g, pick) => g.sub(pick(), g.mean(full(g, pick()), [1])),
+  (g, pick) => g.sum(full(g, pick()), [0]),
+  (g, pick) => g.op("ReduceLogSumExp", [full(g, pick()), g.ints([1])]),
+  (g, pick) => g.op("ReduceSumSquare", [full(g, pick()), g.ints([0])], { keepdims: 0 }),
+  (g, pick) => g.op("ReduceMean", [pick()], { keepdims: 0 }),
+  (g, pick) => g.op("CumSum", [full(g, pick()), g.constant(axis)], { reverse: 1 }),
+  (g, pick) => g.op("CumSum", [full(g, pick()), g.constant(axis)], { exclusive: 1 }),
+  (g, pick) =>
+    g.op("Slice", [
+      g.op("Concat", [full(g, pick()), full(g, pick())], { axis: 1 }),
+      g.ints([5]),
+      g.ints([-6]),
+      g.ints([1]),
+      g.ints([-2]),
+    ]),
+  (g, pick) => g.op("Gather", [full(g, pick()), g.ints([2, 0, 2])], { axis: 1 }),
+  (g, pick) => g.op("GatherElements", [full(g, pick()), g.constant(indices(0, 1, 2, 2, 1, 0, 1, 1, 1))], { axis: 0 }),
+  (g, pick) => g.op("Slice", [g.op("Tile", [full(g, pick()), g.ints([2, 1])]), g.ints([1]), g.ints([4]), g.ints([0])]),
+  (g, pick) =>
+    g.op("Slice", [g.op("Pad", [full(g, pick()), g.ints([1, 0, 1, 0])]), g.ints([0]), g.ints([3]), g.ints([0])]),
+  (g, pick) => g.node("Split", [full(g, pick()), g.ints([1, 2])], { axis: 1 }, { outputs: 2 })[0] as Value,
+  (g, pick) => g.op("Trilu", [full(g, pick())], { upper: 0 }),
 ];
 
 type Plan = readonly (readonly [operation: number, ...operands: number[]])[];
@@ -84,6 +116,8 @@ describe("Any graph of known operators", () => {
         numbers(results[name]!).reduce((sum, x, i) => sum + x * of[i]!, 0);
       expect(Math.abs(dot("da", along.a) + dot("db", along.b) - slope)).below(1e-7 * Math.max(1, Math.abs(slope)));
     };
-    await fc.assert(fc.asyncProperty(plans, fc.nat(), check), { numRuns: 100, seed: 7 });
+    // A failure says the seed; another one looks elsewhere.
+    const seed = Number(process.env["SEED"] ?? 7);
+    await fc.assert(fc.asyncProperty(plans, fc.nat(), check), { numRuns: 200, seed });
   });
 });
