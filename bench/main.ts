@@ -1,9 +1,11 @@
 // npm run bench: measures, prints a table, and with --json writes it. docs/benchmarks.md says how to read it.
 // npm run bench:rounds is the same for what concerns rounds alone.
 import { parseArgs } from "node:util";
+import { aggregationBenchmarks } from "./src/aggregation.js";
 import { commitBenchmark } from "./src/commit.js";
 import { runBenchmark } from "./src/harness.js";
 import type { Row } from "./src/harness.js";
+import { idleBenchmark } from "./src/idle.js";
 import { machine } from "./src/machine.js";
 import { table, writeJson } from "./src/report.js";
 import { roundBenchmarks } from "./src/rounds.js";
@@ -46,7 +48,13 @@ function readArguments(): Arguments {
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 
 const { rounds, only, quick, repetitions, json } = readArguments();
-const benchmarks = [...(rounds ? [] : trainStepBenchmarks), ...roundBenchmarks, ...(rounds ? [] : [commitBenchmark])];
+const benchmarks = [
+  ...(rounds ? [] : trainStepBenchmarks),
+  ...roundBenchmarks,
+  ...aggregationBenchmarks,
+  idleBenchmark,
+  ...(rounds ? [] : [commitBenchmark]),
+];
 const chosen = benchmarks.filter(({ name }) => name.includes(only));
 if (chosen.length === 0) {
   console.error(`no benchmark's name contains "${only}"; there are:\n${benchmarks.map(({ name }) => name).join("\n")}`);

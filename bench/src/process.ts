@@ -12,6 +12,8 @@ export interface Process {
   cpuSeconds(): Promise<number>;
   /** The most memory that it has held. */
   peakBytes(): Promise<number>;
+  /** The memory that it holds now. */
+  residentBytes(): Promise<number>;
   /** Closes its input, at which it ends. */
   end(): Promise<void>;
 }
@@ -35,6 +37,12 @@ export function startProcess(command: string, args: readonly string[]): Process 
     return readFile(`/proc/${String(child.pid)}/${file}`, "utf8");
   }
 
+  async function memory(field: string): Promise<number> {
+    const kibibytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(await proc("status"))?.[1];
+    if (kibibytes === undefined) throw new Error(`/proc tells no ${field} of ${name}`);
+    return Number(kibibytes) * 1024;
+  }
+
   return {
     async said<Message>() {
       const line: IteratorResult<string, unknown> = await lines.next();
@@ -53,11 +61,8 @@ export function startProcess(command: string, args: readonly string[]): Process 
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
     },
-    async peakBytes() {
-      const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(await proc("status"))?.[1];
-      if (kibibytes === undefined) throw new Error(`/proc tells no peak memory of ${name}`);
-      return Number(kibibytes) * 1024;
-    },
+    peakBytes: () => memory("VmHWM"),
+    residentBytes: () => memory("VmRSS"),
     async end() {
       child.stdin.end();
       await ended;
