@@ -135,4 +135,11 @@ export const trainingMutants: readonly Mutant[] = [
     after: "true",
     suite: "packages/module/dist/test/import.test.js",
   },
+  {
+    name: "the session of two sizes of batch is fed the constants of the first",
+    file: "packages/trainer/dist/src/sessions.js",
+    before: 'view("second")',
+    after: 'view("first")',
+    suite: "packages/trainer/dist/test/batch-sizes.test.js",
+  },
 ];

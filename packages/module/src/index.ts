@@ -39,3 +39,5 @@ export type { ExportSigns } from "./proto/export-signs.js";
 export * from "./sequential.js";
 export * from "./trainability.js";
 export * from "./training.js";
+export { unite } from "./unite.js";
+export type { Parted, United } from "./unite.js";

@@ -27,9 +27,11 @@ export function graphPair<Graph extends BatchGraph>(
   count: number,
   batchSize: number,
 ): GraphPair<Graph> {
-  const rest = count % batchSize;
-  return {
-    ...(count >= batchSize ? { full: build(batchSize) } : {}),
-    ...(rest > 0 ? { rest: build(rest) } : {}),
-  };
+  const size = count % batchSize;
+  const full = count >= batchSize ? build(batchSize) : undefined;
+  const rest = size > 0 ? build(size) : undefined;
+  if (full !== undefined && rest !== undefined) {
+    return { full: { ...full, sibling: rest }, rest: { ...rest, sibling: full } };
+  }
+  return { ...(full && { full }), ...(rest && { rest }) };
 }

@@ -19,6 +19,8 @@ export interface BatchGraph {
   readonly key: string;
   readonly batchSize: number;
   readonly bytes: Uint8Array;
+  /** The graph for the other batches of the same call; one session may serve both. */
+  readonly sibling?: BatchGraph;
   readonly input: string;
   readonly inputShape: readonly number[];
   readonly target: string;

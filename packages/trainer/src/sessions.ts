@@ -1,4 +1,8 @@
-// Inference sessions, made once per graph and batch size: making one costs as much as many steps.
+// Inference sessions, made once for the graphs of a call: making one costs as much as many steps.
+import { isDeepStrictEqual } from "node:util";
+import { isFederationError } from "@perennial-fl/core";
+import { OnnxModule, unite } from "@perennial-fl/module";
+import type { Graph, United } from "@perennial-fl/module";
 import type { InferenceSession } from "onnxruntime-node";
 import { holding } from "./lifeline.js";
 import { lowererOf, plain } from "./lowering.js";
@@ -8,8 +12,9 @@ import { recent } from "./recent.js";
 import type { Runtime } from "./runtime.js";
 import { openWorkspace } from "./workspace.js";
 import type { Workspace } from "./workspace.js";
+import { toOrt } from "./tensors.js";
 
-/** Full and partial batches of training and evaluation, for two datasets. */
+/** Training and evaluation on some datasets. */
 const sessionsKept = 8;
 
 type Tensors = InferenceSession.FeedsType;
@@ -23,13 +28,26 @@ export interface Sessions {
   readonly workspace: Workspace;
 }
 
+/** One graph in a session, which may run another graph too. */
 interface Opened {
   readonly session: InferenceSession;
+  readonly form: Form;
+  /** What the session is fed to be this graph and not the other. */
+  readonly constants: Tensors;
+}
+
+/** By the graph's key. */
+type Views = ReadonlyMap<string, Opened>;
+
+interface Formed {
+  readonly bytes: Uint8Array;
   readonly form: Form;
 }
 
 export function openSessions(runtime: Runtime, { threads, lowerings, lifeline }: WorkerData): Sessions {
-  const sessions = recent<string, Opened>(sessionsKept, ({ session }) => void session.release());
+  const sessions = recent<string, Views>(sessionsKept, ([...views]) => void views[0]?.[1].session.release());
+  /** Pairs that no single session can serve. */
+  const apart = new Set<string>();
   const options: InferenceSession.SessionOptions = {
     executionProviders: [runtime.executionProvider],
     intraOpNumThreads: threads,
@@ -44,23 +62,61 @@ export function openSessions(runtime: Runtime, { threads, lowerings, lifeline }:
   // All lowerings are for the native kernels.
   const lower = lowererOf(runtime, runtime.type === "native" ? lowerings : [], options);
 
+  const formed = async (graph: BatchGraph): Promise<Formed> =>
+    "learningRate" in graph ? lower(graph as TrainingGraph) : { bytes: graph.bytes, form: plain };
+
   async function sessionOf(graph: BatchGraph): Promise<Opened> {
-    const kept = sessions.get(graph.key);
+    const { key, sibling } = graph;
+    const pair = [key, ...(sibling === undefined ? [] : [sibling.key])].sort().join(" and ");
+    const wanted = apart.has(pair) ? key : pair;
+    const kept = sessions.get(wanted)?.get(key);
     if (kept !== undefined) return kept;
-    const { bytes, form } =
-      "learningRate" in graph ? await lower(graph as TrainingGraph) : { bytes: graph.bytes, form: plain };
-    const opened = { session: await runtime.InferenceSession.create(bytes, options), form };
-    sessions.set(graph.key, opened);
+    const own = await formed(graph);
+    const other = sibling === undefined || wanted === key ? undefined : await formed(sibling);
+    const united = other && unitedForms(own, other);
+    if (sibling === undefined || united === undefined) {
+      if (sibling !== undefined) apart.add(pair);
+      const session = await runtime.InferenceSession.create(own.bytes, options);
+      const opened = { session, form: own.form, constants: {} };
+      sessions.set(key, new Map([[key, opened]]));
+      return opened;
+    }
+    const session = await runtime.InferenceSession.create(OnnxModule.fromGraph(united.graph).toBytes(), options);
+    const view = (which: "first" | "second"): Opened => {
+      const constants = united.parted.map((parted) => [parted.name, toOrt(runtime, parted[which])] as const);
+      return { session, form: own.form, constants: Object.fromEntries(constants) };
+    };
+    const opened = view("first");
+    sessions.set(
+      pair,
+      new Map([
+        [key, opened],
+        [sibling.key, view("second")],
+      ]),
+    );
     return opened;
   }
 
   return {
     run: (graph, feeds, fetches) =>
       holding(lifeline, async () => {
-        const { session } = await sessionOf(graph);
-        return session.run(feeds, fetches ?? session.outputNames);
+        const { session, constants } = await sessionOf(graph);
+        return session.run({ ...feeds, ...constants }, fetches ?? session.outputNames);
       }),
     form: (graph) => holding(lifeline, async () => (await sessionOf(graph)).form),
     workspace: openWorkspace(),
   };
+}
+
+/** Both graphs in one, if whoever runs them need not know which it is. */
+function unitedForms(own: Formed, other: Formed): United | undefined {
+  if (!isDeepStrictEqual(own.form, other.form)) return undefined;
+  const graphOf = ({ bytes }: Formed): Graph => OnnxModule.fromBytes(bytes).graph;
+  try {
+    return unite(graphOf(own), graphOf(other));
+  } catch (error) {
+    // What cannot be read is the runtime's to refuse, in its own words.
+    if (isFederationError(error)) return undefined;
+    throw error;
+  }
 }

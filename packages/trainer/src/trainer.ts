@@ -52,7 +52,7 @@ export type Cursor = {
 export interface TrainOptions {
   readonly dataset: Dataset;
   /**
-   * Examples per step, from 1. The last step of an epoch takes what is left, in a graph of its own. A module that was
+   * Examples per step, from 1. The last step of an epoch takes what is left. A module that was
    * exported with a fixed batch takes batches of that size only, and a number of examples that it divides.
    */
   readonly batchSize: number;
