@@ -27,7 +27,7 @@ const besidePyTorch: readonly Subject[] = [
   { model: "lenet", optimizer: "sgd", batchSize: 128, steps: { full: 20, quick: 5 }, goal: 0.9 },
   { model: "transformer", optimizer: "sgd", batchSize: 32, steps: { full: 15, quick: 5 }, goal: 1 },
   { model: "transformer", optimizer: "sgd", batchSize: 128, steps: { full: 4, quick: 2 }, goal: 1 },
-  { model: "resnet18", optimizer: "sgd", batchSize: 8, steps: { full: 8, quick: 2 }, goal: 1.15 },
+  { model: "resnet18", optimizer: "sgd", batchSize: 8, steps: { full: 16, quick: 2 }, goal: 1.15 },
   { model: "lstm", optimizer: "sgd", batchSize: 32, steps: { full: 60, quick: 10 } },
   { model: "lstm", optimizer: "sgd", batchSize: 128, steps: { full: 20, quick: 5 } },
 ];

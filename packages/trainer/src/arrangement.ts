@@ -48,15 +48,13 @@ export function arrangedFor(
   // One after the other: all values twice would be the most memory that a small batch needs.
   const moved = (name: string): OrtTensor => {
     const old = bufferOf(from.current.get(name));
-    const value = takenFrom(from, name, form.layouts.get(name));
     const place = places.get(name);
-    if (place === undefined) {
-      if (old !== value.data.buffer) discard([old]);
-      return toOrt(runtime, value);
-    }
-    place.set(value.data as Float32Array);
-    discard([old, value.data.buffer]);
-    return placed(value, name);
+    const value = takenFrom(from, name, form.layouts.get(name), place);
+    const made = value.data.buffer;
+    if (place !== undefined && made !== place.buffer) place.set(value.data as Float32Array);
+    // Without a place, a value stays where it is or is where it was put.
+    discard([old, made].filter((buffer) => buffer !== (place ?? value.data).buffer));
+    return place === undefined ? toOrt(runtime, value) : placed(value, name);
   };
   const current = new Map(Array.from(from.current.keys(), (name) => [name, moved(name)]));
   const free = [...current].filter(([name]) => !places.has(name) && renewed.has(name));
@@ -81,15 +79,20 @@ function takenOut(from: Arrangement, runtime: Runtime): Arrangement {
   return { ...from, current: new Map(current), next: new Map(), places: new Map() };
 }
 
-/** A value in another order, in memory that is not shared with others. */
-export function takenFrom({ current, form, places }: Arrangement, name: string, layout: Layout | undefined): Tensor {
+/** A value in another order, in memory that is not shared with others; in `into` if it is put in an order of its own. */
+export function takenFrom(
+  { current, form, places }: Arrangement,
+  name: string,
+  layout: Layout | undefined,
+  into?: Float32Array,
+): Tensor {
   const { type, dims, data } = current.get(name) as OrtTensor;
   const held = tensor(type as Tensor["dtype"], dims, data as never);
   const own = form.layouts.get(name);
   if (JSON.stringify(own) === JSON.stringify(layout))
     return places.has(name) ? { ...held, data: held.data.slice() } : held;
   const plain = own === undefined ? held : restored(held, own);
-  return layout === undefined ? plain : arranged(plain, layout);
+  return layout === undefined ? plain : arranged(plain, layout, into);
 }
 
 function bufferOf(value: OrtTensor | undefined): ArrayBufferLike {

@@ -8,16 +8,21 @@ export interface Layout {
   readonly order: readonly number[];
 }
 
-/** The elements of a float32 tensor in ONNX's order, in the order of the layout: a new array. */
-export function arranged(tensor: Tensor, layout: Layout): Tensor {
-  return copied(tensor, layout, (from, to, at, place, { length, stride }) => {
+/** The elements of a float32 tensor in ONNX's order, in the order of the layout: a new array, or `into`. */
+export function arranged(
+  tensor: Tensor,
+  layout: Layout,
+  into: Float32Array = new Float32Array(tensor.data.length),
+): Tensor {
+  return copied(tensor, layout, into, (from, to, at, place, { length, stride }) => {
     for (let i = 0; i < length; i++) to[at + i] = from[place + i * stride] as number;
   });
 }
 
 /** Undoes {@link arranged}: a new array. */
 export function restored(tensor: Tensor, layout: Layout): Tensor {
-  return copied(tensor, layout, (from, to, at, place, { length, stride }) => {
+  const into = new Float32Array(tensor.data.length);
+  return copied(tensor, layout, into, (from, to, at, place, { length, stride }) => {
     for (let i = 0; i < length; i++) to[place + i * stride] = from[at + i] as number;
   });
 }
@@ -31,10 +36,10 @@ interface Axis {
 type Copy = (from: Float32Array, to: Float32Array, at: number, place: number, axis: Axis) => void;
 
 /** Copies stored run after stored run: a run begins at `at` in the layout and at `place` in ONNX's order. */
-function copied(tensor: Tensor, { split, order }: Layout, copy: Copy): Tensor {
+function copied(tensor: Tensor, { split, order }: Layout, to: Float32Array, copy: Copy): Tensor {
   assert(tensor.data instanceof Float32Array, "only float32 has a layout");
   assert(tensor.data.length === elementCount(split), "a layout is one of tensors of its own size");
-  const [from, to] = [tensor.data, new Float32Array(tensor.data.length)];
+  const from = tensor.data;
   const axes = order.map((axis) => ({ length: split[axis] as number, stride: elementCount(split.slice(axis + 1)) }));
   const last = axes.pop() ?? { length: 1, stride: 1 };
   let at = 0;
