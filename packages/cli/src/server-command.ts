@@ -12,6 +12,7 @@ import { address, choice, fraction, integer, retention, seconds, text, whole } f
 
 interface Given extends ServerArguments {
   readonly json?: boolean;
+  readonly verbose?: boolean;
 }
 
 /** The command; `exit` is told the code when the server has ended. */
@@ -63,9 +64,10 @@ export function serverCommand(exit: (code: ExitCode) => void): Command {
     .option("--seed <N>", "decides which clients are drawn", integer("--seed"), 0)
     .option("--tls-cert <FILE.pem>", "the server's certificate", text("--tls-cert", "a file"))
     .option("--tls-key <FILE.pem>", "its private key", text("--tls-key", "a file"))
+    .option("--verbose", "says where each round's time went")
     .option("--json", "one JSON object a line");
   for (const option of strategyOptions()) command.addOption(option);
-  return command.action(async ({ json = false, ...given }: Given) => {
-    exit(await serve(given, { bytes: await readGiven("--module", given.module), json }));
+  return command.action(async ({ json = false, verbose = false, ...given }: Given) => {
+    exit(await serve(given, { bytes: await readGiven("--module", given.module), json, verbose }));
   });
 }

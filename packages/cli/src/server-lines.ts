@@ -1,5 +1,5 @@
 // What the server's events say to a person, one line each. Pure.
-import type { ServerEvent } from "@perennial-fl/server";
+import type { RoundTimes, ServerEvent } from "@perennial-fl/server";
 import type { CommandEvent } from "./json-lines.js";
 import { percent } from "./table.js";
 
@@ -39,6 +39,22 @@ export function serverLine(event: ServerEvent | CommandEvent): string | undefine
   }
 }
 
+/** `1234 ms: broadcast 200, clients 800, ...`. */
+function stretches(times: RoundTimes): string {
+  const parts = {
+    broadcast: times.broadcastMs,
+    client: times.clientMs,
+    upload: times.uploadMs,
+    durable: times.durableMs,
+    wait: times.waitMs,
+    aggregate: times.aggregateMs,
+    evaluate: times.evaluateMs,
+    commit: times.commitMs,
+  };
+  const listed = Object.entries(parts).map(([name, ms]) => `${name} ${Math.round(ms)}`);
+  return `${Math.round(times.totalMs)} ms: ${listed.join(", ")}`;
+}
+
 /** The line of an event that a person must see beside the table, or `undefined` for one that the table shows. */
 export function serverNotice(event: ServerEvent | CommandEvent): string | undefined {
   switch (event.type) {
@@ -48,6 +64,8 @@ export function serverNotice(event: ServerEvent | CommandEvent): string | undefi
       const next = event.roundOpen ? `, in the middle of round ${event.round + 1}` : "";
       return `resumed run ${event.run} after round ${event.round}${next}${held}${open}`;
     }
+    case "round-timed":
+      return `round ${event.round} took ${stretches(event)}`;
     case "client-left":
       return `${event.client} left: ${event.message}`;
     case "client-failed":

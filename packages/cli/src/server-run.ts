@@ -49,20 +49,21 @@ export interface Start {
   readonly bytes: Uint8Array;
   /** Whether to say everything as JSON. */
   readonly json: boolean;
+  readonly verbose?: boolean;
 }
 
 /**
  * Runs the server to its end, to a stop or to an error, with the model that was read from `given.module`. What it was
  * given is kept in the state directory, so that `perennial resume` needs nothing else.
  */
-export async function serve(given: ServerArguments, { bytes, json }: Start): Promise<ExitCode> {
+export async function serve(given: ServerArguments, { bytes, json, verbose = false }: Start): Promise<ExitCode> {
   const { stateDir } = given;
   // Everything that the person typed is looked at before the directory is touched.
   const strategy = strategyOf(given);
   const tls = await tlsOf(given);
   const initialModel = moduleOf("--module", given.module, bytes);
   return runSession({
-    view: serverView(process.stdout, json, process.env),
+    view: serverView(process.stdout, json, process.env, verbose),
     stateDir,
     json,
     async work(show, signal, openDirectory) {

@@ -91,9 +91,28 @@ export function wantsColor(output: Output, environment: Readonly<Record<string, 
   return output.isTTY === true && !environment["NO_COLOR"] && environment["TERM"] !== "dumb";
 }
 
-/** The server's view for an output: a table on a terminal that can redraw, plain lines elsewhere. */
-export function serverView(output: Output, json: boolean, environment: NodeJS.ProcessEnv): View<ServerEvent> {
+/**
+ * The server's view for an output: a table on a terminal that can redraw, plain lines elsewhere. Persons are told where
+ * a round's time went if they ask for it (`verbose`).
+ */
+export function serverView(
+  output: Output,
+  json: boolean,
+  environment: NodeJS.ProcessEnv,
+  verbose = false,
+): View<ServerEvent> {
   if (json) return jsonView(output, () => new Date());
+  const view = personsView(output, environment);
+  if (verbose) return view;
+  return {
+    ...view,
+    show: (event) => {
+      if (event.type !== "round-timed") view.show(event);
+    },
+  };
+}
+
+function personsView(output: Output, environment: NodeJS.ProcessEnv): View<ServerEvent> {
   if (output.isTTY !== true || environment["TERM"] === "dumb") return lineView<ServerEvent>(output, serverLine);
   return tableView(output, wantsColor(output, environment), () => performance.now());
 }

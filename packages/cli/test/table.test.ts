@@ -6,7 +6,7 @@ import type { CommandEvent } from "../src/json-lines.js";
 import { advance, noProgress } from "../src/server-progress.js";
 import { serverLine } from "../src/server-lines.js";
 import { duration, liveLines } from "../src/table.js";
-import { tableView, wantsColor } from "../src/view.js";
+import { serverView, tableView, wantsColor } from "../src/view.js";
 
 const sha = "ab".repeat(32);
 const accepted = (client: string, phase: string): ServerEvent => ({
@@ -123,5 +123,25 @@ describe("a line", () => {
     expect(jsonLine(event, new Date(0))).to.equal(
       '{"time":"1970-01-01T00:00:00.000Z","type":"x","nan":"NaN","big":5,"bytes":"01ff","whole":2}',
     );
+  });
+});
+
+describe("where a round's time went", () => {
+  const timed: ServerEvent = {
+    ...{ type: "round-timed", round: 3, broadcastMs: 11.6, clientMs: 200, uploadMs: 30, durableMs: 4, waitMs: 0 },
+    ...{ aggregateMs: 5, evaluateMs: 60, commitMs: 7, totalMs: 317.6 },
+  };
+  const shown = (json: boolean, verbose: boolean): string => {
+    const lines: string[] = [];
+    serverView({ write: (text) => lines.push(text) }, json, {}, verbose).show(timed);
+    return lines.join("");
+  };
+
+  it("is said to a person who asks for it, and to machines always", () => {
+    expect(shown(false, true)).to.equal(
+      "round 3 took 318 ms: broadcast 12, client 200, upload 30, durable 4, wait 0, aggregate 5, evaluate 60, commit 7\n",
+    );
+    expect(shown(false, false)).to.equal("");
+    expect(shown(true, false)).to.contain('"type":"round-timed"').and.contain('"uploadMs":30');
   });
 });

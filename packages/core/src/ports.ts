@@ -24,10 +24,21 @@ export type FleetEvent =
       /** The key of the instruction that this answers, if that had one. */
       readonly key?: RequestKey;
       readonly reply: Reply<StoredResult>;
+      /** Absent where the transport does not see them. */
+      readonly times?: AnswerTimes;
     }
   /** An answer came and could not be read or stored. The client may still be connected. */
   | { readonly type: "unreadable"; readonly client: ClientId; readonly key?: RequestKey; readonly message: string }
   | { readonly type: "elapsed"; readonly timer: string };
+
+/** Moments of one answer, in milliseconds of the process's steady clock (`performance.now`). */
+export interface AnswerTimes {
+  /** The instruction had gone to the network. */
+  readonly sentMs: number;
+  /** The first byte of the answer was here, and the last. */
+  readonly beganMs: number;
+  readonly endedMs: number;
+}
 
 /** All clients, as the server sees them. */
 export interface Fleet {

@@ -28,6 +28,7 @@ export type { Plan } from "./plan.js";
 export type { Resume } from "./resume.js";
 export { runEngine } from "./runner.js";
 export type { World } from "./runner.js";
+export type { RoundTimes } from "./round-times.js";
 export type { ServerEvent } from "./server-event.js";
 export { serverStateSchema } from "./migrations.js";
 export { loadServerState, saveServerState, stateName } from "./server-state.js";

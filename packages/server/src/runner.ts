@@ -1,7 +1,7 @@
 // Carries out the engine's commands, one after another, and reports what became of each.
 // The order is the promise: a fact exists only once it is durable, and nothing is sent before the facts it rests on.
 import { FederationError, assert, describeTensor, firstNonFinite, messageOf } from "@perennial-fl/core";
-import type { Fleet, FleetEvent, Parameters } from "@perennial-fl/core";
+import type { AnswerTimes, Fleet, FleetEvent, Parameters } from "@perennial-fl/core";
 import { parametersSha256 } from "@perennial-fl/checkpointer";
 import type { RoundJournal, Storage, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import type { OnnxModule } from "@perennial-fl/module";
@@ -23,6 +23,7 @@ import type {
 } from "./engine/types.js";
 import { toEntry } from "./journal-facts.js";
 import type { Plan } from "./plan.js";
+import { RoundClock } from "./round-times.js";
 import type { ServerEvent } from "./server-event.js";
 import { bytesNeeded, checkSpace } from "./space.js";
 
@@ -42,6 +43,8 @@ export interface World {
   /** The server's own evaluation; called when the plan measures. */
   readonly evaluate?: (parameters: Parameters, round: number) => Measured | Promise<Measured>;
   readonly observe: (event: ServerEvent) => void;
+  /** A steady clock in milliseconds; without one no round is timed. */
+  readonly now?: () => number;
   /** For tests: called before and after every command, as `before open`, `after open`; throws to die there. */
   readonly failpoint?: (point: string) => void | Promise<void>;
 }
@@ -54,6 +57,7 @@ const mostTogether = 256;
 /** Runs until the plan is fulfilled (`finished`), or stopped, or the fleet closes. Rejects if the disk fails. */
 export async function runEngine(plan: Plan, initial: EngineState, world: World): Promise<"finished" | "stopped"> {
   let state = initial;
+  const clock = world.now && new RoundClock(world.now);
 
   /** One event and all that follows from it, before the next is looked at. Resolves with whether the session is over. */
   const take = (event: EngineEvent): Promise<boolean> => follow(step(plan, state, event));
@@ -82,26 +86,29 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
    */
   const takeTogether = async (first: FleetEvent): Promise<boolean> => {
     const together: Accept[] = [];
+    let times: AnswerTimes | undefined;
     for (let event: FleetEvent | undefined = first; event !== undefined; event = world.fleet.takeReply?.()) {
       const next = step(plan, state, event);
       const [command] = next.commands;
       if (command?.type !== "accept" || together.some(({ client }) => client === command.client)) {
-        const over = await acceptAll(together);
+        const over = await acceptAll(together, times);
         return (await take(event)) || over;
       }
       state = next.state;
       together.push(command);
+      if (event.type === "replied") times = event.times;
       if (together.length >= Math.min(mostTogether, missing(plan, state, command.key.phase))) break;
     }
-    return acceptAll(together);
+    return acceptAll(together, times);
   };
 
-  const acceptAll = async (commands: readonly Accept[]): Promise<boolean> => {
+  const acceptAll = async (commands: readonly Accept[], times?: AnswerTimes): Promise<boolean> => {
     if (commands.length === 0) return false;
     const facts = commands.map((command) => ({ ...command, type: "accepted" as const }));
     await world.failpoint?.("before accept");
     await world.journal.append(await Promise.all(facts.map((fact) => toEntry(fact, world.journal))));
     await world.failpoint?.("after accept");
+    if (commands.at(-1)?.key.phase === "fit") clock?.accepted(times);
     return follow(stepFacts(plan, state, facts));
   };
 
@@ -109,12 +116,14 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
     switch (command.type) {
       case "open":
         await checkRoom(command);
+        if (command.key.phase === "fit") clock?.opened();
         return journalled({ ...command, type: "opened" });
       case "admit":
         return journalled({ ...command, type: "admitted" });
       case "drop":
         return journalled({ ...command, type: "dropped" });
       case "aggregate": {
+        clock?.closed();
         const { parameters, strategyState } = state.durable;
         const held = { parameters, state: strategyState };
         const { contributions, round } = command;
@@ -126,6 +135,7 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
           ...(aggregated && { aggregated }),
         });
         checkFinite(moved.parameters, command.round);
+        clock?.aggregated();
         return { type: "moved", parameters: moved.parameters, strategyState: moved.state };
       }
       case "measure": {
@@ -135,6 +145,7 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
       case "giveUp":
         throw new FederationError("server/clients", command.message);
       case "checkpoint":
+        clock?.evaluated();
         await checkpointModule(world, state.durable.run, command);
         return { type: "checkpointed" };
       case "commit":
@@ -182,6 +193,8 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
       metrics: record.evaluate.metrics,
       parametersSha256: parametersSha256(durable.parameters),
     });
+    const times = clock?.committed();
+    if (times) world.observe({ type: "round-timed", round: record.round, ...times });
     return durable;
   };
 

@@ -1,5 +1,6 @@
 // What a server says about itself, to whoever observes it. One flat object an event, fit for one line of JSON.
 import type { Failure } from "@perennial-fl/core";
+import type { RoundTimes } from "./round-times.js";
 
 export type ServerEvent =
   | { readonly type: "started"; readonly run: string; readonly round: number; readonly rounds: number }
@@ -54,6 +55,8 @@ export type ServerEvent =
       readonly metrics: { readonly [name: string]: number };
       readonly parametersSha256: string;
     }
+  /** After `round-committed`, if the session saw the round from its opening. */
+  | ({ readonly type: "round-timed"; readonly round: number } & RoundTimes)
   /** By the server's own evaluation. */
   | {
       readonly type: "model-measured";

@@ -6,7 +6,6 @@ import { PerRoundStateCheckpointer, directoryStorage, parametersSha256 } from "@
 import type { Retention, Storage, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import type { OnnxModule } from "@perennial-fl/module";
 import type { Strategy } from "@perennial-fl/strategy";
-import { listen, listenStreaming } from "@perennial-fl/transport";
 import type { ListenOptions } from "@perennial-fl/transport";
 import { archiveOf } from "./archive.js";
 import type { Archive } from "./archive.js";
@@ -21,13 +20,13 @@ import { planFacts, stopTimer } from "./plan.js";
 import type { Plan } from "./plan.js";
 import { checkResume, freshDurable, resumedEvent } from "./resume.js";
 import type { Begin, Resume } from "./resume.js";
+import { openFleet } from "./open-fleet.js";
+import type { transports } from "./open-fleet.js";
 import { runEngine } from "./runner.js";
 import type { World } from "./runner.js";
 import type { ServerEvent } from "./server-event.js";
 import { loadServerState, saveServerState } from "./server-state.js";
 import type { ServerState } from "./server-state.js";
-
-const transports = { streaming: listenStreaming, grpc: listen } as const;
 
 export interface ServerOptions {
   /** `HOST:PORT`; port 0 takes a free one. Default `[::]:8080`, as Flower's. */
@@ -216,6 +215,8 @@ async function serve(
       observe,
       ...(module && { module }),
       ...(aggregator && { aggregator }),
+      // Whoever decides what is random wants every run to say the same.
+      ...(options.randomHex ? {} : { now: () => performance.now() }),
       ...(failpoint && { failpoint }),
       ...(evaluate && { evaluate }),
     };
@@ -281,23 +282,4 @@ function checkCount(name: string, value: number): void {
 function checkPositive(name: string, value: number): void {
   if (!(value > 0))
     throw new FederationError("argument/invalid", `${name} is a positive number of milliseconds, not ${value}`);
-}
-
-async function openFleet(options: ServerOptions, openSink: OpenSink, run: string): Promise<Fleet> {
-  if (options.openFleet) return options.openFleet(openSink, run);
-  const { address = "[::]:8080", tls, observe, transport = "streaming" } = options;
-  const fleet = await transports[transport]({
-    address,
-    openSink,
-    run,
-    ...(tls && { tls }),
-    report: (error: unknown) => observe?.({ type: "warning", message: messageOf(error) }),
-  });
-  try {
-    await options.onListening?.(fleet.address);
-  } catch (error) {
-    await fleet.close();
-    throw error;
-  }
-  return fleet;
 }

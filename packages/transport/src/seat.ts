@@ -1,6 +1,7 @@
 // One stay of one client, as the server sees it: lockstep, the storing of updates, and events in order.
 import { assert, isFederationError, messageOf } from "@perennial-fl/core";
 import type {
+  AnswerTimes,
   ClientId,
   FleetEvent,
   Instruction,
@@ -94,12 +95,15 @@ export class Seat {
     this.#link.send(this.#link.identified ? instruction : withoutKey(instruction));
   }
 
-  /** The client says something, at once or over time; resolves when that has been told. Answers no question twice. */
-  hear(arrive: Arrival): Promise<void> {
+  /**
+   * The client says something, at once or over time; resolves when that has been told. Answers no question twice.
+   * `times` is asked when all has come.
+   */
+  hear(arrive: Arrival, times: () => AnswerTimes | undefined = () => undefined): Promise<void> {
     if (!this.#open) return Promise.resolve();
     const question = this.#question;
     this.#question = undefined;
-    this.#then(() => this.#take(question, arrive));
+    this.#then(() => this.#take(question, arrive, times));
     return this.#chain;
   }
 
@@ -125,7 +129,7 @@ export class Seat {
     return this.#chain;
   }
 
-  async #take(question: Question | undefined, arrive: Arrival): Promise<void> {
+  async #take(question: Question | undefined, arrive: Arrival, times: () => AnswerTimes | undefined): Promise<void> {
     const { client } = this.#link;
     const key = keyOf(question);
     let sink: UpdateSink | undefined;
@@ -147,7 +151,8 @@ export class Seat {
       if (said.type === "disconnect") this.leave(`the client says that it leaves: ${said.reason}`);
       if (said.type === "lost" || said.type === "disconnect") return;
       check(said.type);
-      this.#events.heard({ type: "replied", client, ...key, reply: said });
+      const at = times();
+      this.#events.heard({ type: "replied", client, ...key, reply: said, ...(at && { times: at }) });
     } catch (error) {
       if (isOurs(error)) {
         await forget(sink, error);

@@ -16,6 +16,7 @@ const quiet: readonly string[] = [
   "waiting",
   "round-opened",
   "evaluation-opened",
+  "round-timed",
 ];
 
 /** More clients than these are summed up. */

@@ -63,6 +63,8 @@ class Call {
   readonly #outgoing: Outgoing;
   readonly #timers = new Timers();
   #status: CallStatus | undefined;
+  /** When the last instruction had gone. */
+  #sentMs: number | undefined;
 
   constructor(stream: ServerHttp2Stream, service: Service, timeoutMs: number | undefined) {
     const { limits, held } = service;
@@ -136,7 +138,9 @@ class Call {
   #send(instruction: Instruction): void {
     const pieces = encodeInstructionPieces(instruction);
     checkLength(instruction, lengthOfPieces(pieces), this.#service.maxMessageBytes);
+    this.#sentMs = undefined;
     this.#outgoing.send(pieces);
+    void this.#outgoing.gone().then(() => (this.#sentMs = performance.now()));
   }
 
   /** Hears message after message; the next is not looked at before the last is at rest. */
@@ -150,7 +154,16 @@ class Call {
         this.end(length);
         return;
       }
-      await seat.hear((openUpdate) => this.#receive(length, openUpdate));
+      const beganMs = performance.now();
+      const message = new MessageStream(this.#source, length, "ClientMessage", this.#service.limits.scalarsBytes);
+      await seat.hear(
+        (openUpdate) => this.#receive(message, openUpdate),
+        () => {
+          const { endedMs = performance.now() } = message;
+          // An answer may begin before the server hears that the end of its question has gone.
+          return { sentMs: Math.min(this.#sentMs ?? beganMs, beganMs), beganMs, endedMs };
+        },
+      );
       this.#source.messageEnds();
       if (this.#status !== undefined) break;
     }
@@ -162,10 +175,9 @@ class Call {
   }
 
   /** One message. One that cannot be read or stored is passed over, so that the client can be asked again. */
-  async #receive(length: number, openUpdate: Parameters<Arrival>[0]): ReturnType<Arrival> {
-    const { uploads, limits } = this.#service;
-    const place = await uploads.enter(length);
-    const message = new MessageStream(this.#source, length, "ClientMessage", limits.scalarsBytes);
+  async #receive(message: MessageStream, openUpdate: Parameters<Arrival>[0]): ReturnType<Arrival> {
+    const length = message.root.end;
+    const place = await this.#service.uploads.enter(length);
     const restore = this.#widen(length);
     try {
       return await arrivalOf(message, place)(openUpdate);

@@ -24,6 +24,7 @@ export class MessageStream {
   /** The whole message. */
   readonly root: Scope;
   #position = 0;
+  #endedMs: number | undefined;
   #buffered = 0;
 
   /** A message of `length` bytes, of which at most `mostBuffered` are held in memory. */
@@ -31,6 +32,11 @@ export class MessageStream {
     this.#source = source;
     this.#mostBuffered = mostBuffered;
     this.root = { name, end: length };
+  }
+
+  /** When the last byte was taken, by `performance.now`. */
+  get endedMs(): number | undefined {
+    return this.#endedMs;
   }
 
   /** How many bytes of a scope are still to come. */
@@ -77,6 +83,7 @@ export class MessageStream {
     const bytes = this.#source.ready(most) ?? (await this.#source.some(most));
     if (bytes === undefined) throw new Interrupted(`${this.root.name} broke off`);
     this.#position += bytes.byteLength;
+    if (this.#position === this.root.end) this.#endedMs = performance.now();
     return bytes;
   }
 
