@@ -121,9 +121,15 @@ export class Stage {
   }
 
   async next<T extends FleetEvent["type"]>(type: T): Promise<Extract<FleetEvent, { type: T }>> {
-    const { value } = (await this.#events.next()) as { value: FleetEvent | undefined };
-    if (value?.type !== type) throw new Error(`${type} was expected, and ${JSON.stringify(value)} came`);
+    const value = await this.any();
+    if (value.type !== type) throw new Error(`${type} was expected, and ${JSON.stringify(value)} came`);
     return value as Extract<FleetEvent, { type: T }>;
+  }
+
+  async any(): Promise<FleetEvent> {
+    const { value } = (await this.#events.next()) as { value: FleetEvent | undefined };
+    if (value === undefined) throw new Error("the fleet was closed");
+    return value;
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 // The streaming server keeps every promise of a transport, with grpc-js on the other side.
 import { memorySink } from "@perennial-fl/core";
+import type { FleetEvent } from "@perennial-fl/core";
 import { expect } from "chai";
 import { describeTransport } from "../src/conformance.js";
 import { connect, listenStreaming } from "../src/index.js";
@@ -22,7 +23,7 @@ describe("the streaming server", () => {
     fleet.send("ann", { type: "properties", config: {} });
     await client.instructions()[Symbol.asyncIterator]().next();
     await client.reply({ type: "properties", properties: {} });
-    const { value } = await events.next();
+    const { value } = (await events.next()) as IteratorResult<FleetEvent, undefined>;
     const times = value?.type === "replied" ? value.times : undefined;
     const moments = [before, times?.sentMs, times?.beganMs, times?.endedMs, performance.now()].map(Number);
     expect(moments).to.deep.equal([...moments].sort((a, b) => a - b));
