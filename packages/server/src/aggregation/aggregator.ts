@@ -7,7 +7,7 @@ import type { Aggregate, Contribution } from "@perennial-fl/strategy";
 import type { AggregationAnswer, AggregationRequest } from "./protocol.js";
 
 /** Fewer bytes than these are aggregated sooner than another thread is told of them. */
-const leastBytes = 2 ** 22;
+const leastBytes = 2 ** 25;
 
 export interface Aggregator {
   /**
