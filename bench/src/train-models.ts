@@ -157,10 +157,12 @@ function resnet18(): OnnxModule {
   return finish(s, "resnet18", g.op("Gemm", [pooled, ...head], { transB: 1 }));
 }
 
-/** Noise with labels drawn at random: `count` examples. */
+/** Noise with labels drawn at random: `count` examples, in memory that the worker of a trainer shares. */
 export function trainingData(input: readonly number[], count: number) {
   const { float: draw, below } = random("bench", "training", count);
-  const inputs = Float32Array.from({ length: count * elementCount(input) }, draw);
+  const length = count * elementCount(input);
+  const inputs = new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT));
+  for (let i = 0; i < length; i++) inputs[i] = draw();
   const targets = BigInt64Array.from({ length: count }, () => BigInt(below(10)));
   return { inputs: float32([count, ...input], inputs), targets: tensor("int64", [count], targets) };
 }

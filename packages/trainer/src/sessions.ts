@@ -53,7 +53,7 @@ export function openSessions(runtime: Runtime, { threads, lowerings, lifeline }:
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: "sequential",
-    // A plan for all memory of a run in one piece made no step faster and a ResNet-18's a third larger.
+    // A plan for all memory of a run in one piece made no step faster, and the run of a transformer twice as large.
     enableMemPattern: false,
     // Whatever goes wrong is thrown; the runtime's own lines on stderr would only say it twice.
     logSeverityLevel: 4,
