@@ -87,17 +87,21 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
   const takeTogether = async (first: FleetEvent): Promise<boolean> => {
     const together: Accept[] = [];
     let times: AnswerTimes | undefined;
+    let most = mostTogether;
     for (let event: FleetEvent | undefined = first; event !== undefined; event = world.fleet.takeReply?.()) {
       const next = step(plan, state, event);
       const [command] = next.commands;
-      if (command?.type !== "accept" || together.some(({ client }) => client === command.client)) {
+      const fits = ({ client, key }: Accept, added: Accept): boolean =>
+        client !== added.client && key.phase === added.key.phase;
+      if (command?.type !== "accept" || !together.every((each) => fits(each, command))) {
         const over = await acceptAll(together, times);
         return (await take(event)) || over;
       }
       state = next.state;
+      if (together.length === 0) most = Math.min(most, missing(plan, state, command.key.phase));
       together.push(command);
       if (event.type === "replied") times = event.times;
-      if (together.length >= Math.min(mostTogether, missing(plan, state, command.key.phase))) break;
+      if (together.length >= most) break;
     }
     return acceptAll(together, times);
   };

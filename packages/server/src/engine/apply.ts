@@ -58,6 +58,11 @@ export function apply(state: EngineState, event: EngineEvent): EngineState {
   }
 }
 
+/** The presences of many clients at once: one copy of what is known, however many they are. */
+export function withPresences(state: EngineState, changed: ReadonlyMap<ClientId, Presence>): EngineState {
+  return changed.size === 0 ? state : { ...state, clients: new Map([...state.clients, ...changed]) };
+}
+
 /** The client's presence, or its absence when `undefined`. */
 export function withPresence(state: EngineState, client: ClientId, presence: Presence | undefined): EngineState {
   const clients = new Map(state.clients);

@@ -1,11 +1,11 @@
 // Asking a cohort: whoever is here and has not been asked; and giving up on whoever is gone or not needed any more.
 import type { ClientId, Failure, Phase } from "@perennial-fl/core";
 import type { Plan } from "../plan.js";
-import { rejoinTimer, withPresence, withTimer } from "./apply.js";
+import { rejoinTimer, withPresences, withTimer } from "./apply.js";
 import { question } from "./exchange.js";
 import { lateAnswers, withVersion } from "./late.js";
 import { answers, available, deadlineTimer, outstanding, roster } from "./progress.js";
-import type { Command, EngineState, PhaseProgress, Step } from "./types.js";
+import type { Command, EngineState, PhaseProgress, Presence, Step } from "./types.js";
 
 /** Asks whoever has not been asked, gives up on whoever is gone, and sets the deadline. */
 export function ask(plan: Plan, before: EngineState, progress: PhaseProgress): Step {
@@ -25,12 +25,13 @@ export function ask(plan: Plan, before: EngineState, progress: PhaseProgress): S
     const cohort = [...progress.cohort, ...grown].sort();
     return { state, commands: [...commands, { type: "open", key, cohort, roster: roster(state) }] };
   }
+  const asked = new Map<ClientId, Presence>();
   for (const client of outstanding(progress)) {
     const presence = state.clients.get(client);
     if (presence === undefined) {
       gone.push({ client, reason: "departed", message: "the client left and did not come back" });
     } else if (presence.connected && presence.asked === undefined) {
-      state = withPresence(state, client, { ...presence, asked: key });
+      asked.set(client, { ...presence, asked: key });
       const { parameters, config } = question(plan, state, progress, client);
       const event = { type: "client-asked", round: key.round, phase: key.phase, client } as const;
       commands.push({ type: "report", event });
@@ -38,7 +39,7 @@ export function ask(plan: Plan, before: EngineState, progress: PhaseProgress): S
     }
   }
   if (gone.length > 0) commands.push({ type: "drop", key, failures: gone });
-  return { state, commands };
+  return { state: withPresences(state, asked), commands };
 }
 
 /** Those who are not waited for any more, because as many as the selection wanted have answered. */

@@ -1,8 +1,9 @@
 // The end of a session: everyone is told.
+import type { ClientId } from "@perennial-fl/core";
 import type { Plan } from "../plan.js";
-import { withPresence, withTimer } from "./apply.js";
+import { withPresences, withTimer } from "./apply.js";
 import { isFinished } from "./progress.js";
-import type { Command, EngineState, Step } from "./types.js";
+import type { Command, EngineState, Presence, Step } from "./types.js";
 
 /**
  * Tells everyone that the run is over, or when to come back, also those who join late or still owe an answer, and
@@ -14,12 +15,13 @@ export function farewell(plan: Plan, before: EngineState): Step {
   const timeIsUp = before.ending && !before.timers.has(timer);
   if (before.clients.size === 0 || timeIsUp) return { state: before, commands: [{ type: "finish" }] };
   const commands: Command[] = before.ending ? [] : [{ type: "wait", timer, ms: plan.drainTimeoutMs }];
-  let state = before.ending ? before : withTimer({ ...before, ending: true }, timer);
+  const told = new Map<ClientId, Presence>();
+  const state = before.ending ? before : withTimer({ ...before, ending: true }, timer);
   for (const [client, presence] of before.clients) {
     // A client that still trains must not get a second message before it answers the first.
     if (!presence.connected || presence.asked || presence.told) continue;
-    state = withPresence(state, client, { ...presence, told: true });
+    told.set(client, { ...presence, told: true });
     commands.push({ type: "send", client, instruction: { type: "reconnect", seconds } });
   }
-  return { state, commands };
+  return { state: withPresences(state, told), commands };
 }
