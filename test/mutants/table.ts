@@ -34,8 +34,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the strategy's state is not saved",
     file: "packages/server/dist/src/server-state.js",
-    before: "...state.durable })",
-    after: "...state.durable, strategyState: state.durable.round === 0 ? state.durable.strategyState : null })",
+    before: "...(carried && { carried: carriedToSaved(carried) }),",
+    after:
+      "...(carried && { carried: carriedToSaved(carried) }), strategyState: durable.round === 0 ? durable.strategyState : null,",
     suite: resume,
   },
   {
