@@ -42,7 +42,7 @@ const rows: readonly Row[] = [
     title: "nothing",
     typed: "",
     exit: 2,
-    says: "error: no command was given: perennial server, client, train, resume, inspect, verify or rollback; see perennial --help (argument/invalid)",
+    says: "error: no command was given: perennial server, client, train, simulate, resume, inspect, verify or rollback; see perennial --help (argument/invalid)",
   },
   {
     title: "a command that there is not",

@@ -259,6 +259,6 @@ table("how a run is resumed", [
     title: "from a journal with a damaged update",
     act: restarting(flip(/\.blob$/)),
     code: "checkpoint/corrupt",
-    message: "the result SHA256.blob in DIR is damaged: its SHA-256 is SHA256",
+    message: "the result slot-RANDOM.blob in DIR is damaged: its SHA-256 is SHA256",
   },
 ]);

@@ -47,12 +47,13 @@ export async function outcome(act: () => unknown): Promise<unknown> {
   }
 }
 
-/** A text without what differs from run to run: the directory is DIR, and a port, process, run or digest its name. */
+/** A text without what differs from run to run: the directory is DIR, and a port, slot, process, run or digest its name. */
 export function legible(text: string, dir: string): string {
   return text
     .replaceAll(dir, "DIR")
     .replaceAll(/\b(127\.0\.0\.1|localhost):\d+/g, "$1:PORT")
     .replaceAll(/\.tmp-[0-9a-f]{16}/g, ".tmp-RANDOM")
+    .replaceAll(/\bslot-[0-9a-f]{32}/g, "slot-RANDOM")
     .replaceAll(/\bprocess \d+/g, "process PID")
     .replaceAll(/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, "RUN")
     .replaceAll(/\b[0-9a-f]{64}\b/g, "SHA256");
