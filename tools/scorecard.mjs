@@ -89,6 +89,19 @@ row(
   resume.ok && kill.ok && failpoints.ok && crash.ok,
 );
 
+const wantedSeeds = Number(pick(200, 10_000));
+const simulation = await suite("simulation", ["test/dist/simulation/seeds.scorecard.js"], {
+  SEEDS: String(wantedSeeds),
+});
+const [weather] = of(simulation, "simulation");
+row(
+  6,
+  "seeds of whole federations in virtual weather: loss, partitions, crashes, pauses, failing, full, lying and rotting disks",
+  `${weather?.seeds ?? 0} seeds, ${weather?.violated ?? "?"} violations; ${weather?.refused ?? "?"} refused to go on after their disk had lied or rotted; ${weather?.events} events, ${weather?.accepted} results; an update within 2 rounds after the weather in all of ${weather?.judged}`,
+  `${wantedSeeds} seeds, 0 violations, progress within 2 rounds`,
+  simulation.ok && weather?.seeds === wantedSeeds,
+);
+
 const rot = await suite("bit rot", ["test/dist/crash/bit-rot.test.js"], { ROT: pick(10_000, 200_000) });
 const [found] = of(rot, "bit rot");
 row(
@@ -121,6 +134,16 @@ row(
   `${stale?.refused ?? 0} of ${stale?.sent ?? 0} refused, the model's bytes unchanged`,
   "100 % refused",
   repeats.ok,
+);
+
+const dropout = await suite("dropout", ["test/dist/simulation/dropout.scorecard.js"]);
+const [tenth, half] = of(dropout, "dropout");
+row(
+  11,
+  "clients that drop out: 13 asked for 10, 7 make a round",
+  `at 10 %: ${tenth?.committed ?? 0} of ${tenth?.rounds ?? 0} rounds; at 50 %: ${half?.committed ?? 0} of ${half?.rounds ?? 0}, the others skipped with the model's bytes unchanged`,
+  "at 10 %: 99.9 % of 1000 rounds; at 50 %: the run ends, a missed quorum changes nothing",
+  dropout.ok,
 );
 
 const restarts = of(failpoints, "restart");

@@ -1,7 +1,6 @@
 // Runs federations in virtual weather, seed by seed, and ends with one row. A seed that fails is shrunk to the spells
 // that it needs, and printed with the command that runs it again.
 // --seeds N (200), --from FIRST (1); --seed S for one, with --weather W, --without 2,5 and --trace.
-import { appendFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import { describeSpell, replayCommand, shrink, simulate } from "@perennial-fl/simulation";
@@ -45,5 +44,4 @@ console.log(
     `${tally.violated} violations; ${tally.events} events, ${tally.virtualHours.toFixed(1)} hours of virtual time, ` +
     `${tally.accepted} results accepted; progress after the weather judged in ${tally.judged}`,
 );
-if (process.env.FIGURES) appendFileSync(process.env.FIGURES, `${JSON.stringify({ name: "simulation", ...tally })}\n`);
 process.exit(tally.violated > 0 ? 1 : 0);
