@@ -49,6 +49,12 @@ describe("a simulated federation", () => {
     }
   });
 
+  it("counts an answer that is told of again, rounds later, once and for its own round", async () => {
+    // In this history an answer comes again while another question to the same client is open.
+    const report = await simulate({ seed: 13, weather: "network" });
+    expect(report.violations).to.deep.equal([]);
+  });
+
   it("refuses a weather that there is not, and names those that there are", async () => {
     const failure = await simulate({ seed: 1, weather: "hail" as "calm" }).catch((error: unknown) => error);
     expect(failure).to.include({ code: "argument/invalid" });

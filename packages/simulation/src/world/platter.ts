@@ -112,12 +112,20 @@ export class Platter {
     return name;
   }
 
-  /** Whether a file would be there, as its readers see it, whatever happened to the power now. */
+  /** Whether a file's contents would be there, as its readers see them, whatever happened to the power now. */
   isDurable(name: string): boolean {
     const inode = this.#names.get(name);
-    if (inode === undefined || this.#durableNames.get(name) !== inode) return false;
-    const renamedAway = this.#pendingNames.some((change) => change.type !== "link" && touches(change, name));
-    return !renamedAway && inode.pending.length === 0 && Buffer.compare(inode.bytes, inode.durable) === 0;
+    const kept = this.#durableNames.get(name);
+    if (inode === undefined || kept === undefined) return false;
+    const changes = this.#pendingNames.filter((change) => touches(change, name));
+    if (changes.some((change) => change.type === "unlink" || (change.type === "rename" && change.from === name))) {
+      return false;
+    }
+    // Another file with the same contents may be on its way to the name: then either will do.
+    const candidates = [kept, ...changes.flatMap((change) => ("inode" in change ? [change.inode] : []))];
+    return candidates.every(
+      ({ pending, durable }) => pending.length === 0 && Buffer.compare(durable, inode.bytes) === 0,
+    );
   }
 
   #change(change: NameChange): void {
@@ -134,8 +142,8 @@ function apply(names: Map<string, Inode>, change: NameChange): void {
   if (change.type === "rename") names.set(change.to, change.inode);
 }
 
-function touches(change: Exclude<NameChange, { readonly type: "link" }>, name: string): boolean {
-  return change.type === "unlink" ? change.name === name : change.from === name || change.to === name;
+function touches(change: NameChange, name: string): boolean {
+  return change.type === "rename" ? change.from === name || change.to === name : change.name === name;
 }
 
 function sectorsOf(position: number, bytes: Uint8Array): Piece[] {
