@@ -29,6 +29,8 @@ const schema = 1;
 export class AnswerStore {
   readonly #shelf: Shelf;
   #held: Map<Slot, AnswerRecord> | undefined;
+  /** Its save failed: what is read there may be lost with the power, and must not be answered from before it is kept. */
+  #doubtful: Slot | undefined;
 
   constructor(shelf: Shelf) {
     this.#shelf = shelf;
@@ -51,7 +53,9 @@ export class AnswerStore {
     const slot = slotFor(held, record.key?.phase ?? "fit", record.follows);
     const numbered = { ...record, sequence };
     this.#held = undefined;
+    this.#doubtful = slot;
     await this.#shelf.save(slot, toSaved(numbered));
+    this.#doubtful = undefined;
     this.#held = held.set(slot, numbered);
     return numbered;
   }
@@ -63,6 +67,11 @@ export class AnswerStore {
       const saved = await this.#shelf.load(slot);
       if (saved !== undefined) held.set(slot, fromSaved(slot, saved));
     }
+    const doubtful = this.#doubtful && held.get(this.#doubtful);
+    if (this.#doubtful !== undefined && doubtful !== undefined) {
+      await this.#shelf.save(this.#doubtful, toSaved(doubtful));
+    }
+    this.#doubtful = undefined;
     this.#held = held;
     return held;
   }

@@ -111,11 +111,10 @@ export class Channel {
       });
     } else {
       const times = draw.float() < copies ? 2 : 1;
-      for (let copy = 0; copy < times; copy++) {
-        this.#send("toServer", () => {
-          this.#hear(carried);
-        });
-      }
+      // At once: Flower's answers do not say what they answer, and within a stream nothing comes twice by itself.
+      this.#send("toServer", () => {
+        for (let copy = 0; copy < times; copy++) this.#hear(carried);
+      });
     }
     this.#inbox.answered();
   }
