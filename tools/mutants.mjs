@@ -2,8 +2,8 @@
 // With arguments, only the defects whose name contains one of them. Ends with `N passed, N failed`.
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { mutants } from "../test/dist/mutants/table.js";
+import { shared } from "./shared.mjs";
 
 const wanted = process.argv.slice(2);
 const chosen = mutants.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
@@ -20,15 +20,6 @@ function run(suite, mutant) {
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
   return new Promise((resolve) => child.once("close", (code) => resolve({ code, output })));
-}
-
-/** Takes the items one after another, as many at a time as there are processors. */
-async function shared(items, take) {
-  const left = [...items];
-  const worker = async () => {
-    for (let item = left.shift(); item !== undefined; item = left.shift()) await take(item);
-  };
-  await Promise.all(Array.from({ length: availableParallelism() }, worker));
 }
 
 // A suite that fails by itself would seem to catch every defect.
