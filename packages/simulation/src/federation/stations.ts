@@ -110,7 +110,8 @@ export function clientStation({ id, world, plan, ledger, honest, mood, goHome }:
           },
         }),
         connect: () => network.connect(process, id),
-        signal: goHome,
+        // One of its own: a life that is cut short never takes its listeners away.
+        signal: AbortSignal.any([goHome]),
         sleep: (ms, signal) => sleepUnlessAborted(scheduler, process, ms, signal),
         now: () => scheduler.nowMs,
         observe: (event) => {
