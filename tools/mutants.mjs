@@ -2,6 +2,7 @@
 // With arguments, only the defects whose name contains one of them. Ends with `N passed, N failed`.
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { performance } from "node:perf_hooks";
 import { mutants } from "../test/dist/mutants/table.js";
 import { shared } from "./shared.mjs";
 
@@ -42,12 +43,14 @@ await shared(chosen, async (mutant) => {
     survives(`${mutant.name}: its text no longer occurs once in ${mutant.file}; bring the table up to date`);
     return;
   }
+  const began = performance.now();
   const { output } = await run(mutant.suite, mutant);
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
   const [, failures = "0"] = /passed, (\d+) failed/.exec(output) ?? [];
   // A run that ends without a verdict was not judged by its tests.
   if (Number(failures) > 0) {
     caught++;
-    console.log(`✓ caught: ${mutant.name}`);
+    console.log(`✓ caught in ${seconds} s: ${mutant.name}`);
   } else {
     survives(`survived ${mutant.suite}: ${mutant.name}\n${output.slice(-1200)}`);
   }
