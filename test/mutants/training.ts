@@ -54,7 +54,7 @@ export const trainingMutants: readonly Mutant[] = [
   {
     name: "AdamW decays without the learning rate",
     file: "packages/module/dist/src/optimizers/adam.js",
-    before: "g.mul(castTo(g, rate, parameter), g.scalar(weightDecay, parameter))",
+    before: "g.mul(g.cast(rate, parameter), g.scalar(weightDecay, parameter))",
     after: "g.scalar(weightDecay, parameter)",
     suite: "packages/module/dist/test/optimizers.test.js",
   },
