@@ -9,7 +9,7 @@ import { idleBenchmark } from "./src/idle.js";
 import { machine } from "./src/machine.js";
 import { table, writeJson } from "./src/report.js";
 import { roundBenchmarks } from "./src/rounds.js";
-import { trainStepBenchmarks } from "./src/train-step.js";
+import { trainingBenchmarks } from "./src/training.js";
 
 const usage = `usage: npm run bench -- [--rounds] [--only NAME] [--quick] [--repetitions N] [--json FILE]
   --rounds          only rounds and what they consist of
@@ -49,7 +49,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 
 const { rounds, only, quick, repetitions, json } = readArguments();
 const benchmarks = [
-  ...(rounds ? [] : trainStepBenchmarks),
+  ...(rounds ? [] : trainingBenchmarks("auto")),
   ...roundBenchmarks,
   ...aggregationBenchmarks,
   idleBenchmark,
