@@ -2,7 +2,7 @@
 import { assert, tensor } from "@perennial-fl/core";
 import type { TensorHeader } from "@perennial-fl/core";
 import type { GraphBuilder, Placed, Value } from "../builder.js";
-import type { Node } from "../graph.js";
+import { NodeSite } from "../node-site.js";
 
 /** The gradient of one input, made only if somebody asks for it. */
 export type Gradient = () => Value;
@@ -13,29 +13,20 @@ export type Gradient = () => Value;
  */
 export type GradientRule = (g: GraphBuilder, at: GradientSite) => readonly (Gradient | undefined)[];
 
-export class GradientSite {
-  readonly node: Node;
+/** A node of the forward graph, with its outputs and what the loss gains by each. */
+export class GradientSite extends NodeSite {
   readonly #g: GraphBuilder;
-  readonly #placed: Placed;
+  readonly #outputs: readonly Value[];
   readonly #gradients: readonly (Value | undefined)[];
 
   /** `gradients` are those of the loss with respect to the node's outputs. */
-  constructor(g: GraphBuilder, placed: Placed, gradients: readonly (Value | undefined)[]) {
+  constructor(g: GraphBuilder, { node, inputs, outputs }: Placed, gradients: readonly (Value | undefined)[]) {
+    super(node, inputs);
     this.#g = g;
-    this.node = placed.node;
-    this.#placed = placed;
+    this.#outputs = outputs;
     this.#gradients = gradients;
   }
 
-  get a(): Value {
-    return this.input(0);
-  }
-  get b(): Value {
-    return this.input(1);
-  }
-  get c(): Value {
-    return this.input(2);
-  }
   /** The first output. */
   get y(): Value {
     return this.output(0);
@@ -45,32 +36,13 @@ export class GradientSite {
     return this.gradient(0);
   }
 
-  get count(): number {
-    return this.#placed.inputs.length;
-  }
-
-  has(index: number): boolean {
-    return this.#placed.inputs[index] !== undefined;
-  }
-
-  /** All inputs of a node that leaves none out. */
-  get operands(): readonly Value[] {
-    return this.#placed.inputs.map((_, i) => this.input(i));
-  }
-
   /** A gradient for each of {@link operands}. */
   each(gradient: (operand: Value, index: number) => Value): Gradient[] {
     return this.operands.map((operand, i) => () => gradient(operand, i));
   }
 
-  input(index: number): Value {
-    const value = this.#placed.inputs[index];
-    assert(value !== undefined, `the shape of ${this.node.opType} was inferred from input ${index}`);
-    return value;
-  }
-
   output(index: number): Value {
-    const value = this.#placed.outputs[index];
+    const value = this.#outputs[index];
     assert(value !== undefined, `${this.node.opType} was placed with output ${index}`);
     return value;
   }

@@ -7,7 +7,7 @@ import type { ShapeRule } from "./site.js";
 
 export const einsumShapes: { readonly [opType: string]: ShapeRule } = {
   Einsum: (at) => {
-    const operands = Array.from({ length: at.count }, (_, i) => at.input(i));
+    const { operands } = at;
     const { terms, result } = lettersOf(at.node, stringOf(at.node, "equation", ""), operands);
     const lengths = new Map<string, number>();
     terms.forEach((term, i) => {

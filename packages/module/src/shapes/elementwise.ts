@@ -9,7 +9,7 @@ const comparison: ShapeRule = (at) => ({ dtype: "bool", shape: broadcast(at, at.
 const test: ShapeRule = ({ a }) => ({ dtype: "bool", shape: a.shape });
 
 const variadic: ShapeRule = (at) => {
-  const operands = Array.from({ length: at.count }, (_, i) => at.input(i).shape);
+  const operands = at.operands.map(({ shape }) => shape);
   return { dtype: at.a.dtype, shape: operands.reduce((joined, shape) => broadcast(at, joined, shape)) };
 };
 

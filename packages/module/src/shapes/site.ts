@@ -1,42 +1,11 @@
 // What a shape rule sees of its node, and the pieces that several rules share.
 import { FederationError } from "@perennial-fl/core";
 import type { TensorHeader } from "@perennial-fl/core";
-import type { Value } from "../builder.js";
 import { describeNode } from "../graph.js";
-import type { Node } from "../graph.js";
+import { NodeSite } from "../node-site.js";
 
-/** A node that is about to be placed. `a`, `b` and `c` are its first inputs; to read one that is left out is an error. */
-export class ShapeSite {
-  readonly node: Node;
-  readonly #inputs: readonly (Value | undefined)[];
-
-  constructor(node: Node, inputs: readonly (Value | undefined)[]) {
-    this.node = node;
-    this.#inputs = inputs;
-  }
-
-  get a(): Value {
-    return this.input(0);
-  }
-  get b(): Value {
-    return this.input(1);
-  }
-  get c(): Value {
-    return this.input(2);
-  }
-
-  get count(): number {
-    return this.#inputs.length;
-  }
-
-  has(index: number): boolean {
-    return this.#inputs[index] !== undefined;
-  }
-
-  input(index: number): Value {
-    return this.#inputs[index] ?? this.fail(`it lacks input ${index}`);
-  }
-
+/** A node that is about to be placed. */
+export class ShapeSite extends NodeSite {
   /** The constant integers of an input. */
   ints(index: number): number[] {
     const { constant } = this.input(index);
