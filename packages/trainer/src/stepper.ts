@@ -42,7 +42,11 @@ export function stepper(task: TrainTask, runtime: Runtime, sessions: Sessions): 
       };
       const lent = new Map([...renamed(next, carried), ...gradients]);
       const singles = [graph.loss, ...(form.updates?.calls.flatMap(({ scalars }) => scalars) ?? [])];
-      const wanted = { ...Object.fromEntries(lent), ...Object.fromEntries(singles.map((name) => [name, null])) };
+      const wanted = {
+        // What onnxruntime-web is lent it gives back as it was.
+        ...Object.fromEntries(Array.from(lent, ([name, value]) => [name, runtime.fillsFetches ? value : null])),
+        ...Object.fromEntries(singles.map((name) => [name, null])),
+      };
       const results = await sessions.run(graph, feeds, wanted);
       if (!runtime.fillsFetches) fill(lent, results);
       discardCopies(results, lent);
