@@ -1,4 +1,4 @@
-// A client that is stopped and wakes again, as a laptop does, after its server has died and come back meanwhile.
+// Processes that are stopped and wake again, as a laptop does; a server may die and come back meanwhile.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -15,7 +15,7 @@ import type { ServerTask } from "./server-program.js";
 
 const rounds = 10;
 
-describe("a client that is stopped and continued", () => {
+describe("stopped and continued,", () => {
   let expected: Digests;
   let directory: string;
   let address: string;
@@ -51,7 +51,7 @@ describe("a client that is stopped and continued", () => {
   const waitedFor = (program: Program<ServerEvent>, id: string): Promise<void> =>
     program.hear(() => String(outstanding(program.said)) === id);
 
-  it("is waited for, and the run ends with the bytes of one without a pause", async () => {
+  it("a client is waited for, and the run ends with the bytes of one without a pause", async () => {
     const running = server();
     await running.hear((event) => event.type === "round-committed");
     clients.get("mary")?.signal("SIGSTOP");
@@ -63,7 +63,7 @@ describe("a client that is stopped and continued", () => {
     expect(running.said.filter(({ type }) => type === "client-failed")).to.deep.equal([]);
   });
 
-  it("finds its server again that died and came back meanwhile, and everyone is sent home", async () => {
+  it("a client finds its server again that died and came back meanwhile, and everyone is sent home", async () => {
     const first = server();
     await first.hear((event) => event.type === "round-committed");
     clients.get("mary")?.signal("SIGSTOP");
@@ -78,6 +78,25 @@ describe("a client that is stopped and continued", () => {
     for (const [id, program] of clients) {
       const { code, stderr } = await program.ended;
       expect(code, `${id}: ${stderr}`).to.equal(0);
+    }
+  });
+
+  it("a server in the middle of a round is waited for, and asks nobody twice", async () => {
+    const running = server();
+    await running.hear((event) => event.type === "round-opened" && event.round === 2);
+    await running.hear((event) => event.type === "result-accepted" && event.round === 2);
+    running.signal("SIGSTOP");
+    // Everything that a client can do without its server: what it was asked is answered and kept.
+    for (const program of clients.values()) {
+      await program.hear((line) => line.type === "trained" && line.round === 2);
+    }
+    running.signal("SIGCONT");
+    await running.ended;
+    expect(running.said.at(-1)).to.include({ type: "finished", parametersSha256: expected.rounds.get(rounds) });
+    for (const program of clients.values()) {
+      await program.ended;
+      const trained = program.said.flatMap((line) => (line.type === "trained" ? [line.round] : []));
+      expect(trained).to.deep.equal(Array.from({ length: rounds }, (_, round) => round + 1));
     }
   });
 });
