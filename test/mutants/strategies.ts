@@ -45,6 +45,27 @@ export const strategyMutants: readonly Mutant[] = [
     suite: "test/dist/identities/engine.test.js",
   },
   {
+    name: "a round that is done again with other updates gets the same noise",
+    file: "packages/strategy/dist/src/privacy/noise.js",
+    before: "...digest(values)",
+    after: "",
+    suite: "packages/strategy/dist/test/privacy.test.js",
+  },
+  {
+    name: "a rollback gives back the privacy that was spent",
+    file: "packages/server/dist/src/rollback.js",
+    before: "keepSpending(target.durable.strategyState, newest.durable.strategyState)",
+    after: "target.durable.strategyState",
+    suite: "test/dist/resume/rollback.test.js",
+  },
+  {
+    name: "a strategy that fails ends the run, and every resumption of it",
+    file: "packages/server/dist/src/engine/moving.js",
+    before: 'if (!isFederationError(error, "strategy/failed"))',
+    after: "if (true)",
+    suite: "test/dist/stories/*.test.js",
+  },
+  {
     name: "Ditto's personal training moves the order of the global one's examples",
     file: "packages/client/dist/src/module-client.js",
     before: ', stream: "personal"',

@@ -2,11 +2,16 @@
 import { readdirSync } from "node:fs";
 import { PerRoundStateCheckpointer, directoryStorage, parametersSha256 } from "@perennial-fl/checkpointer";
 import type { Retention, Storage } from "@perennial-fl/checkpointer";
-import { archivedRounds, loadServerState, rollBack } from "@perennial-fl/server";
+import { float32 } from "@perennial-fl/core";
+import { archivedRounds, loadServerState, rollBack, startServer } from "@perennial-fl/server";
 import type { ServerEvent } from "@perennial-fl/server";
+import { fedAvg, withPrivacy } from "@perennial-fl/strategy";
+import type { PrivateState } from "@perennial-fl/strategy";
 import { expect } from "chai";
 import { federation } from "../golden/federation.js";
+import { scriptedFleet } from "../support/scripted-fleet.js";
 import { quickDirectory } from "../support/temporary.js";
+import { toyClients } from "../support/toy-clients.js";
 
 async function finishedRun(keepStates?: Retention) {
   const directory = quickDirectory();
@@ -57,6 +62,28 @@ describe("rolling back", () => {
     await federation(directory, { observe: (event) => events.push(event) });
     expect(events.find(({ type }) => type === "resumed")).to.deep.include({ round: 1, roundOpen: false, answered: [] });
     expect(events.filter(({ type }) => type === "warning")).to.deep.equal([]);
+  });
+
+  it("takes back no privacy that was spent", async () => {
+    const stateDir = quickDirectory();
+    const session = (numRounds: number) =>
+      startServer({
+        numRounds,
+        strategy: withPrivacy(fedAvg({ minAvailableClients: 4 }), {
+          noiseMultiplier: 1,
+          clippingNorm: 1,
+          population: 4,
+        }),
+        initialModel: [float32([2], [0, 0])],
+        stateDir,
+        keepStates: all,
+        openFleet: (openSink) => scriptedFleet({ clients: toyClients(4), openSink, arrival: 1 }),
+      });
+    await session(3);
+    await rollBack(stateDir, 1);
+    await session(3);
+    const { spendings } = (await stateOf(stateDir))?.strategyState as PrivateState;
+    expect(spendings).to.deep.equal([{ sampleRate: 1, noiseMultiplier: 1, rounds: 5 }]);
   });
 
   it("refuses a round whose state is not kept, and names those that are", async () => {

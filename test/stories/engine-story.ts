@@ -1,7 +1,7 @@
 // Plays a story against the pure engine: one line of text in, what the server does about it out.
 import { float32, memoryResult, numberOf, packRecords, recordsEntry, unpackRecords } from "@perennial-fl/core";
 import type { Instruction, RequestKey } from "@perennial-fl/core";
-import { apply, initialState, patience, step, stopTimer } from "@perennial-fl/server";
+import { apply, initialState, moved, patience, step, stopTimer } from "@perennial-fl/server";
 import type {
   Answer,
   Command,
@@ -12,7 +12,7 @@ import type {
   JournalledFact,
   Plan,
 } from "@perennial-fl/server";
-import { advance, fedAvg, fedBuff, scaffold } from "@perennial-fl/strategy";
+import { bulyan, fedAvg, fedAvgM, fedBuff, qFedAvg, scaffold } from "@perennial-fl/strategy";
 import type { Contribution, Strategy } from "@perennial-fl/strategy";
 
 const start: Durable = {
@@ -59,12 +59,8 @@ export function engineStory(settings: string): (line: string) => string[] {
         return { ...command, type: "admitted" };
       case "drop":
         return { ...command, type: "dropped" };
-      case "aggregate": {
-        const { parameters, strategyState } = state.durable;
-        const context = { round: command.round, seed: plan.seed };
-        const moved = advance(plan.strategy, command.contributions, { parameters, state: strategyState }, context);
-        return { type: "moved", parameters: moved.parameters, strategyState: moved.state };
-      }
+      case "aggregate":
+        return moved(plan, state.durable, command);
       case "measure":
         return { type: "measured", loss: 0.125, metrics: {} };
       case "checkpoint":
@@ -133,6 +129,10 @@ function strategyOf(given: ReadonlyMap<string, string>, number: (name: string, o
     ...(given.has("epochs") ? { onEvaluateConfig: (round: number) => ({ steps: round }) } : {}),
   };
   if (given.has("buffer")) return fedBuff({ ...options, bufferSize: number("buffer", 2) });
+  if (given.has("bulyan")) return bulyan({ ...options, minFitClients: number("clients", 3) });
+  if (given.has("momentum"))
+    return fedAvgM({ ...options, serverLearningRate: 2, serverMomentum: number("momentum", 0) });
+  if (given.has("q")) return qFedAvg({ ...options, q: number("q", 0) });
   if (given.has("scaffold")) return scaffold({ ...options, population: number("scaffold", 2) });
   const late = given.get("late") === "stale" ? "stale" : "drop";
   return fedAvg({ ...options, late, fractionFit: number("fraction", 1), overSelection: number("over", 1) });
@@ -145,9 +145,9 @@ const verbs: readonly (readonly [RegExp, (match: RegExpExecArray, key: RequestKe
   ],
   [/^(\S+) leaves$/, ([, client]) => ({ type: "left", client: client!, message: "connection lost" })],
   [
-    /^(\S+) fits (-?[\d.]+) examples?(?: to ([^,]+))?(?:, (\S+) (.+))?$/,
-    ([, client, n, values, record, tensor], key) =>
-      replied(client!, key, fitAnswer(Number(n), values ?? "1 1", record, tensor)),
+    /^(\S+) fits (-?[\d.]+) examples?(?: at loss (\S+))?(?: to ([^,]+))?(?:, (\S+) (.+))?$/,
+    ([, client, n, loss, values, record, tensor], key) =>
+      replied(client!, key, fitAnswer(Number(n), loss, values ?? "1 1", record, tensor)),
   ],
   [
     /^(\S+) evaluates (\d+) examples? with loss (\S+)$/,
@@ -187,10 +187,17 @@ function replied(client: string, key: RequestKey | undefined, reply: Answer): En
   return { type: "replied", client, ...(key && { key }), reply };
 }
 
-function fitAnswer(numExamples: number, values: string, record?: string, tensor = ""): Answer {
+function fitAnswer(
+  numExamples: number,
+  loss: string | undefined,
+  values: string,
+  record?: string,
+  tensor = "",
+): Answer {
   const vector = (text: string) => float32([text.split(" ").length], text.split(" ").map(Number));
   const { tensors, entry } = packRecords([vector(values)], record === undefined ? {} : { [record]: [vector(tensor)] });
-  return { type: "fit", update: memoryResult(tensors), numExamples, metrics: record === undefined ? {} : entry };
+  const metrics = { ...(record !== undefined && entry), ...(loss !== undefined && { train_loss: Number(loss) }) };
+  return { type: "fit", update: memoryResult(tensors), numExamples, metrics };
 }
 
 function describe(command: Command): string | undefined {

@@ -21,6 +21,8 @@ export type RoundRecord = {
   readonly round: number;
   /** `skipped`: no update counted, so the model stayed as it was. */
   readonly outcome: "committed" | "skipped";
+  /** Why it was skipped though updates had come. */
+  readonly why?: string;
   readonly fit: PhaseRecord;
   readonly evaluate: PhaseRecord;
   /** The mean of the clients' losses of the new model, weighted by examples; absent when nobody evaluated. */

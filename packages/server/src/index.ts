@@ -1,6 +1,7 @@
 // The federated server: a pure round engine and the runner that carries out its commands.
 export { archiveName, archivedRounds } from "./archive.js";
 export { apply } from "./engine/apply.js";
+export { moved } from "./engine/moving.js";
 export { initialState, step } from "./engine/step.js";
 export type {
   Answer,
@@ -11,6 +12,7 @@ export type {
   Fact,
   JournalledFact,
   Measured,
+  Moved,
   OpenRound,
   Opening,
   PhaseProgress,

@@ -2,6 +2,7 @@
 import { PerRoundStateCheckpointer, directoryStorage, journalName, openRoundJournal } from "@perennial-fl/checkpointer";
 import type { Report, Storage } from "@perennial-fl/checkpointer";
 import { FederationError, isFederationError } from "@perennial-fl/core";
+import { keepSpending } from "@perennial-fl/strategy";
 import { archiveName, archivedRounds } from "./archive.js";
 import { loadPreviousServerState, loadServerState, saveServerState } from "./server-state.js";
 import type { ServerState } from "./server-state.js";
@@ -26,7 +27,7 @@ export interface Rollback {
  * Takes the run in `directory` back to the state of `round`, as of its commit. Later rounds are given up, with what
  * the open round had received and with the archived states of later rounds; the state before the rollback stays as
  * the previous generation, so that another rollback can return to it until a round commits. The model's files are
- * left alone: the next round replaces `latest`.
+ * left alone: the next round replaces `latest`. What a private strategy has spent stays spent.
  *
  * The new state is one atomic replacement, and everything after it is repeated by the next rollback or resumption, so
  * a crash anywhere leaves a run that goes on. Throws `resume/nothing` where there is no run, `argument/invalid` for a
@@ -43,7 +44,8 @@ export async function rollBack(directory: string, round: number, options: Rollba
     const archived = await archivedRounds(storage);
     const target = round === from ? newest : await stateOf(states, round, archived, newest, directory);
     const attempt = newest.durable.attempt + 1;
-    await saveServerState(states, { ...target, durable: { ...target.durable, attempt } });
+    const strategyState = keepSpending(target.durable.strategyState, newest.durable.strategyState);
+    await saveServerState(states, { ...target, durable: { ...target.durable, attempt, strategyState } });
     await forgetOpenRound(storage, report);
     for (const each of archived) if (each > round) await storage.remove(archiveName(each));
     return { run, from, to: round, attempt };

@@ -1,14 +1,14 @@
 // Carries out the engine's commands, one after another, and reports what became of each.
 // The order is the promise: a fact exists only once it is durable, and nothing is sent before the facts it rests on.
-import { FederationError, assert, describeTensor, firstNonFinite, messageOf } from "@perennial-fl/core";
+import { FederationError, assert, isFederationError, messageOf } from "@perennial-fl/core";
 import type { AnswerTimes, Fleet, FleetEvent, Parameters } from "@perennial-fl/core";
 import { parametersSha256 } from "@perennial-fl/checkpointer";
 import type { RoundJournal, Storage, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import type { OnnxModule } from "@perennial-fl/module";
-import { advance } from "@perennial-fl/strategy";
 import type { Aggregator } from "./aggregation/aggregator.js";
 import { heldInMemory } from "./carried.js";
 import { missing } from "./engine/asking.js";
+import { moved } from "./engine/moving.js";
 import { isFinished } from "./engine/progress.js";
 import { step, stepFacts } from "./engine/step.js";
 import type {
@@ -50,6 +50,7 @@ export interface World {
 }
 
 type Accept = Extract<Command, { type: "accept" }>;
+type Aggregation = Extract<Command, { type: "aggregate" }>;
 
 /** Bounds the size of one record, and how long the first of its answers waits. */
 const mostTogether = 256;
@@ -128,19 +129,9 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
         return journalled({ ...command, type: "dropped" });
       case "aggregate": {
         clock?.closed();
-        const { parameters, strategyState } = state.durable;
-        const held = { parameters, state: strategyState };
-        const { contributions, round } = command;
-        // Updates that are scaled by their age are not those that the journal keeps.
-        const elsewhere = plan.strategy.late ? undefined : world.aggregator;
-        const aggregated = await elsewhere?.aggregate(plan.strategy.aggregate, contributions, parameters);
-        const moved = advance(plan.strategy, contributions, held, {
-          ...{ round, seed: plan.seed },
-          ...(aggregated && { aggregated }),
-        });
-        checkFinite(moved.parameters, command.round);
+        const fact = moved(plan, state.durable, command, await aggregatedElsewhere(command));
         clock?.aggregated();
-        return { type: "moved", parameters: moved.parameters, strategyState: moved.state };
+        return fact;
       }
       case "measure": {
         assert(world.evaluate, "a plan that measures has an evaluation");
@@ -165,6 +156,18 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
         return undefined;
       case "finish":
         return undefined;
+    }
+  };
+
+  const aggregatedElsewhere = async ({ contributions }: Aggregation): Promise<Parameters | undefined> => {
+    // Updates that are scaled by their age are not those that the journal keeps.
+    if (plan.strategy.late) return undefined;
+    try {
+      return await world.aggregator?.aggregate(plan.strategy.aggregate, contributions, state.durable.parameters);
+    } catch (error) {
+      // Whether a round is skipped must follow from its updates, and not from the fate of a thread: done again here.
+      if (isFederationError(error, "strategy/failed")) return undefined;
+      throw error;
     }
   };
 
@@ -208,16 +211,6 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
     }
   }
   return isFinished(plan, state) ? "finished" : "stopped";
-}
-
-/** A strategy must not put into the model what no client may put into an update. */
-function checkFinite(parameters: Parameters, round: number): void {
-  for (const [index, tensor] of parameters.entries()) {
-    const element = firstNonFinite(tensor);
-    if (element < 0) continue;
-    const message = `in round ${round} the strategy made tensor ${index} (${describeTensor(tensor)}) not finite at element ${element}`;
-    throw new FederationError("strategy/failed", message);
-  }
 }
 
 /** Offers the model to every checkpointer. One that fails is reported and does not stop the others, nor the round. */

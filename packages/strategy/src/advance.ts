@@ -14,6 +14,8 @@ export interface Held {
 export interface RoundNumber {
   readonly round: number;
   readonly seed: number;
+  /** How many clients were asked. Default: as many as contribute. */
+  readonly asked?: number;
   /** What the contributions come to, where somebody has carried out the strategy's rule already. */
   readonly aggregated?: Parameters;
 }
@@ -26,12 +28,12 @@ export function advance(
   strategy: Strategy,
   contributions: readonly Contribution[],
   { parameters, state }: Held,
-  { round, seed, aggregated }: RoundNumber,
+  { round, seed, asked = contributions.length, aggregated }: RoundNumber,
 ): Held {
   if (contributions.length === 0) return { parameters, state };
   const { late } = strategy;
   const counted = late ? contributions.map((each) => discounted(each, parameters, round, late)) : contributions;
-  const context = { round, random: random(seed, "aggregate", round), state, contributions: counted };
+  const context = { round, random: random(seed, "aggregate", round), state, contributions: counted, asked };
   const aggregate = aggregated ?? strategy.aggregate(counted, parameters, context);
   const [next, remembered] = strategy.move.update(aggregate, state, parameters, context);
   return { parameters: next, state: remembered };

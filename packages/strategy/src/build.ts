@@ -3,6 +3,7 @@ import { FederationError } from "@perennial-fl/core";
 import type { Config, Phase, Saved } from "@perennial-fl/core";
 import { latePolicy } from "./late.js";
 import type { Summation } from "./float32-mean.js";
+import { exactObjection } from "./mean.js";
 import { ruled } from "./rules.js";
 import { byFraction } from "./select.js";
 import type { Aggregate, Move, Strategy } from "./strategy.js";
@@ -92,6 +93,7 @@ export function strategy<State extends Saved>(
     enough: (answered, asked) => answered >= 1 && answered >= (minCompletion * asked) / overSelection,
     aggregate,
     move,
+    ...(summation === "exact" ? { objection: exactObjection } : {}),
     ...(late === "stale" ? { late: latePolicy(stalenessExponent) } : {}),
   };
 }

@@ -26,12 +26,12 @@ export function krum({ malicious, keep = 0 }: { readonly malicious: number; read
 
 /**
  * Bulyan: θ = n − 2f updates by repeated Krum, then per coordinate the mean of the θ − 2f values nearest to their
- * median (El Mhamdi et al. 2018, arXiv 1802.07927). Needs n ≥ 4f + 3, else throws `strategy/failed`.
+ * median (El Mhamdi et al. 2018, arXiv 1802.07927). Needs n ≥ 4f + 3 ({@link bulyanNeeds}), else throws `strategy/failed`.
  */
 export function bulyan({ malicious }: { readonly malicious: number }): PlainAggregate {
   checkCount("malicious clients", malicious);
   return (contributions, current) => {
-    const needed = 4 * malicious + 3;
+    const needed = bulyanNeeds(malicious);
     if (contributions.length < needed) {
       throw new FederationError(
         "strategy/failed",
@@ -50,6 +50,11 @@ export function bulyan({ malicious }: { readonly malicious: number }): PlainAggr
     }
     return meanAroundMedian(theta - 2 * malicious)(chosen, current);
   };
+}
+
+/** How many updates Bulyan needs against so many malicious clients. */
+export function bulyanNeeds(malicious: number): number {
+  return 4 * malicious + 3;
 }
 
 /** Indices from the best score to the worst; equal scores keep the cohort's order. */

@@ -1,7 +1,7 @@
 // q-FedAvg: clients with a higher loss pull harder.
 import { FederationError, numberOf } from "@perennial-fl/core";
 import { numbersOf, tensorOf } from "./numbers.js";
-import type { Aggregate, Contribution } from "./strategy.js";
+import type { Aggregate, Contribution, Objection } from "./strategy.js";
 
 export interface FairnessOptions {
   /** q: 0 is an unweighted mean of the updates; the higher, the fairer. */
@@ -54,13 +54,17 @@ export function fairMean({ q, learningRate, lossMetric }: FairnessOptions): Aggr
   };
 }
 
-function lossOf({ client, metrics }: Contribution, name: string): number {
-  const loss = numberOf(metrics[name]);
-  if (loss === undefined || !(loss >= 0)) {
-    throw new FederationError(
-      "strategy/failed",
-      `qfedavg needs the fit metric ${name} from 0, and ${client} reported ${String(loss)}`,
-    );
-  }
-  return loss;
+/** Why q-FedAvg cannot count an update: its client does not report a loss under this name. */
+export function lossObjection(lossMetric: string): Objection {
+  return ({ metrics }) => {
+    const loss = numberOf(metrics[lossMetric]);
+    if (loss !== undefined && loss >= 0 && loss < Infinity) return undefined;
+    return `q-FedAvg needs a loss from 0 as the fit metric ${lossMetric}, and it is ${String(loss)}`;
+  };
+}
+
+function lossOf(contribution: Contribution, name: string): number {
+  const why = lossObjection(name)(contribution);
+  if (why !== undefined) throw new FederationError("strategy/failed", `the update of ${contribution.client}: ${why}`);
+  return numberOf(contribution.metrics[name]) as number;
 }

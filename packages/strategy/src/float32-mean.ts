@@ -14,7 +14,7 @@ const tileElements = 2 ** 15;
 const rowsAtOnce = 4;
 
 /** Exact sums hold weighted elements below this, and sums of up to four times as much. */
-const exactLimit = 2 ** 31;
+export const exactLimit = 2 ** 31;
 
 /** Σ nₖ wₖ / Σ nₖ of tensor number `index`, which has so many float32 elements in every contribution. */
 export function meanOfFloat32(
@@ -71,13 +71,18 @@ const addExactly: Add = (work, { sum, rest, rows }, { start, length, padded }, w
   const [row] = rows as [Row];
   // What lies behind the last element must not look like one that is too large.
   work.bytes(row).fill(0);
+  // No partial sum, in whatever order, is larger than this.
+  let bound = 0;
   for (const [client, weight] of weights.entries()) {
     read(client, 4 * start, work.bytes(row).subarray(0, 4 * length));
     const largest = work.addExactly(sum.address, end, rest.address, row.address, weight);
-    if (largest < exactLimit) continue;
+    bound += largest;
+    if (largest < exactLimit && bound < 4 * exactLimit) continue;
     throw new FederationError(
       "strategy/failed",
-      `the exact sum holds weighted elements below 2^31, and an update has one of ${largest}`,
+      largest < exactLimit
+        ? `the exact sum is below 2^33, and the updates' largest weighted elements come to ${bound}`
+        : `the exact sum holds weighted elements below 2^31, and an update has one of ${largest}`,
     );
   }
   work.addSums(sum.address, end, rest.address);

@@ -15,7 +15,7 @@ export { numbersOf, tensorOf } from "./numbers.js";
 export { epsilonOf, renyiDivergence, renyiOrders, spend } from "./privacy/accountant.js";
 export type { Spending } from "./privacy/accountant.js";
 export { clipped, updateNorm } from "./privacy/clipping.js";
-export { multiplierForUpdates, privacySpent, withPrivacy } from "./privacy/private.js";
+export { keepSpending, multiplierForUpdates, privacySpent, withPrivacy } from "./privacy/private.js";
 export type { PrivacyOptions, PrivateState } from "./privacy/private.js";
 export { aggregateBy, ruled } from "./rules.js";
 export type { AggregationRule } from "./rules.js";
@@ -48,6 +48,7 @@ export type {
   Exchange,
   LatePolicy,
   Move,
+  Objection,
   PlainAggregate,
   RoundContext,
   Select,

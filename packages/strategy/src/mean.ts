@@ -1,10 +1,10 @@
 // The weighted mean of updates, tensor by tensor.
 import { FederationError, elementCount, float32 } from "@perennial-fl/core";
 import type { Tensor, TensorHeader } from "@perennial-fl/core";
-import { meanOfFloat32 } from "./float32-mean.js";
+import { exactLimit, meanOfFloat32 } from "./float32-mean.js";
 import type { Summation } from "./float32-mean.js";
 import { numbersOf, tensorOf } from "./numbers.js";
-import type { PlainAggregate, Contribution } from "./strategy.js";
+import type { PlainAggregate, Contribution, Objection } from "./strategy.js";
 
 /**
  * ŵ = Σ nₖ wₖ / Σ nₖ (McMahan et al. 2017, arXiv 1602.05629). Sums raw integer weights times elements in float64 and
@@ -16,9 +16,20 @@ export const weightedMean: PlainAggregate = (contributions, current) => meanOf(c
 
 /**
  * The weighted mean with sums of float32 tensors that are the same in any order of the clients, to the bit: weighted
- * elements are rounded to 2^-60 at the finest, and must be below 2^31 (`strategy/failed`); their sum below 2^33.
+ * elements are rounded to 2^-60 at the finest, and must be below 2^31, their sum below 2^33 (`strategy/failed`).
  */
 export const exactMean: PlainAggregate = (contributions, current) => meanOf(contributions, current, "exact");
+
+/** Why an exact sum cannot hold an update. Reads it, one tensor at a time. */
+export const exactObjection: Objection = ({ result, numExamples }) => {
+  for (const [index, { dtype }] of result.tensors.entries()) {
+    if (dtype !== "float32") continue;
+    const tooLarge = (result.read(index).data as Float32Array).find((x) => Math.abs(x) * numExamples >= exactLimit);
+    if (tooLarge === undefined) continue;
+    return `tensor ${index} has an element of ${tooLarge}, with ${numExamples} examples; an exact sum holds weighted elements below 2^31`;
+  }
+  return undefined;
+};
 
 function meanOf(
   contributions: readonly Contribution[],

@@ -1,6 +1,6 @@
 // How the global model moves: rules over (aggregate, state, current), in the symbols of their papers.
 // All but `replace` move float32 tensors; their moments are float32, as numpy's are in Flower, the arithmetic float64.
-import { FederationError, describeTensor, float32 } from "@perennial-fl/core";
+import { FederationError, describeTensor, firstNonFinite, float32 } from "@perennial-fl/core";
 import type { Parameters, Tensor } from "@perennial-fl/core";
 import { numbersOf, tensorOf } from "./numbers.js";
 import type { Move } from "./strategy.js";
@@ -118,6 +118,13 @@ function momentMove(name: string, rule: MomentRule): Move<MomentState> {
       const [w, m, v] = [copy(current), copy(state.m), copy(state.v)];
       for (const [index, target] of aggregate.entries()) {
         rule(elements(w[index]), elements(target), elements(m[index]), elements(v[index]), step);
+      }
+      // An endless second moment would hold its coordinate still for ever after.
+      for (const [index, moment] of [...m, ...v].entries()) {
+        const element = firstNonFinite(moment);
+        if (element < 0) continue;
+        const where = `element ${element} of tensor ${index % w.length}`;
+        throw new FederationError("strategy/failed", `the moments of ${name} would not be finite at ${where}`);
       }
       return [w, { step, m, v }];
     },

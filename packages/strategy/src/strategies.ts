@@ -1,6 +1,7 @@
 // The strategies, one row each: how they aggregate and move, and the plan that names them. Defaults are Flower's.
 import { FederationError, scaffoldNames } from "@perennial-fl/core";
-import { fairMean } from "./fairness.js";
+import { bulyanNeeds } from "./distances.js";
+import { fairMean, lossObjection } from "./fairness.js";
 import { adagradMove, adamMove, momentumMove, replace, stepMove, yogiMove } from "./moves.js";
 import type { AdaptiveOptions, MomentState } from "./moves.js";
 import { ruled } from "./rules.js";
@@ -93,13 +94,23 @@ export function krum({
   return strategy("krum", options, { numMaliciousClients, numClientsToKeep }, aggregate, replace);
 }
 
-/** Bulyan over Krum (El Mhamdi et al. 2018, arXiv 1802.07927). */
+/**
+ * Bulyan over Krum (El Mhamdi et al. 2018, arXiv 1802.07927). A round takes 4f + 3 updates: as many are asked by default,
+ * and a round in which fewer come is skipped.
+ */
 export function bulyan({
   numMaliciousClients = 0,
   ...options
 }: StrategyOptions & { readonly numMaliciousClients?: number } = {}): Strategy<null> {
   const aggregate = ruled({ name: "bulyan", malicious: numMaliciousClients });
-  return strategy("bulyan", options, { numMaliciousClients }, aggregate, replace);
+  const needed = bulyanNeeds(numMaliciousClients);
+  const { minFitClients = needed } = options;
+  if (minFitClients < needed) {
+    const message = `bulyan against ${numMaliciousClients} malicious clients takes ${needed} updates, and minFitClients is ${minFitClients}`;
+    throw new FederationError("argument/invalid", message);
+  }
+  const plain = strategy("bulyan", { ...options, minFitClients }, { numMaliciousClients }, aggregate, replace);
+  return { ...plain, enough: (answered, asked) => answered >= needed && plain.enough(answered, asked) };
 }
 
 /** q-FedAvg: clients with a higher loss pull harder (Li et al. 2020, arXiv 1905.10497). Clients report their loss. */
@@ -116,7 +127,8 @@ export function qFedAvg({
   checkRates("qfedavg", { q });
   if (!(learningRate > 0))
     throw new FederationError("argument/invalid", `qfedavg's learningRate cannot be ${learningRate}`);
-  return strategy("qfedavg", options, { q, learningRate }, fairMean({ q, learningRate, lossMetric }), replace);
+  const plain = strategy("qfedavg", options, { q, learningRate }, fairMean({ q, learningRate, lossMetric }), replace);
+  return { ...plain, objection: lossObjection(lossMetric) };
 }
 
 /**

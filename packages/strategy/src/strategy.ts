@@ -46,6 +46,9 @@ export interface Contribution {
   readonly stale?: { readonly round: number; readonly base: StoredResult };
 }
 
+/** Why an update that fits the model's schema cannot count all the same, in words; `undefined` when it can. */
+export type Objection = (contribution: Contribution) => string | undefined;
+
 /**
  * How updates combine. The contributions come in cohort order, never in order of arrival, and at least one comes.
  * Their tensors have the headers of the global model's and finite elements; read them one at a time.
@@ -68,6 +71,8 @@ export interface RoundContext {
   /** The strategy's state before the round. */
   readonly state: Saved;
   readonly contributions: readonly Contribution[];
+  /** How many clients were asked, whether or not they answered. */
+  readonly asked: number;
 }
 
 /** How the global model moves towards an aggregate. Its whole memory is the state it is given and gives back. */
@@ -102,6 +107,8 @@ export interface Strategy<State extends Saved = Saved> {
   configure(round: number, phase: Phase, state: Saved, client: ClientId): Config;
   /** Whether so many answers out of so many asked make a round. If not, it is skipped and the model stays. */
   enough(answered: number, asked: number): boolean;
+  /** Asked of every update before it is accepted, so that one which lacks what the strategy needs costs its client alone. */
+  readonly objection?: Objection;
   readonly aggregate: Aggregate;
   readonly move: Move<State>;
   readonly exchange?: Exchange;

@@ -4,7 +4,7 @@ import { expect } from "chai";
 import { float32, memoryResult, permutation, random, sameTensor, tensor } from "@perennial-fl/core";
 import type { StoredResult, Tensor } from "@perennial-fl/core";
 import { sortingNetwork } from "../src/float32-ranks.js";
-import { bulyanAggregate, exactMean, krumAggregate, median, trimmedMean, weightedMean } from "../src/index.js";
+import { bulyanAggregate, exactMean, fedAvg, krumAggregate, median, trimmedMean, weightedMean } from "../src/index.js";
 import type { Contribution, PlainAggregate } from "../src/index.js";
 import { kernels } from "../src/kernels/kernels.js";
 import { assembleKernels } from "../src/kernels/source.js";
@@ -194,5 +194,18 @@ describe("the exact mean", () => {
     }));
     const run = (): unknown => exactMean(contributions, (contributions[0] as Contribution).result.tensors);
     expect(run).to.throw("below 2^31, and an update has one of 4294967296").with.property("code", "strategy/failed");
+    expect(contributions.map((each) => fedAvg({ summation: "exact" }).objection?.(each))[0]).to.equal(
+      "tensor 0 has an element of 1073741824, with 4 examples; an exact sum holds weighted elements below 2^31",
+    );
+  });
+
+  it("refuses a sum that its grids cannot hold, though they hold every element", () => {
+    const contributions = cohort(5, [3], (length) => new Float32Array(length).fill(2 ** 30)).map((each) => ({
+      ...each,
+      numExamples: 1.9,
+    }));
+    const run = (): unknown => exactMean(contributions, (contributions[0] as Contribution).result.tensors);
+    expect(run).to.throw("the exact sum is below 2^33").with.property("code", "strategy/failed");
+    expect(contributions.map((each) => fedAvg({ summation: "exact" }).objection?.(each))[0]).to.equal(undefined);
   });
 });

@@ -6,6 +6,8 @@ import {
   clipped,
   fedAdam,
   fedAvg,
+  keepSpending,
+  krum,
   multiplierForUpdates,
   privacySpent,
   updateNorm,
@@ -80,6 +82,51 @@ describe("a private strategy", () => {
     expect(sameTensor(noise(1, 1), noise(1, 2))).to.equal(false);
   });
 
+  it("adds other noise when a round is done again with other updates, so that two releases do not cancel it", () => {
+    const strategy = withPrivacy(fedAvg(), { ...options, noiseMultiplier: 1 });
+    const released = (a: number) => {
+      const { parameters } = advance(strategy, [sent([a, 1, 0]), sent([1, 1, 0])], begin(strategy), {
+        round: 1,
+        seed: 1,
+      });
+      return parameters[1]?.data[0] as number;
+    };
+    // The last element is the same in both means: what differs there is the noise.
+    expect(released(1.5)).to.equal(released(1.5));
+    expect(released(1.5)).not.to.equal(released(1.25));
+  });
+
+  it("accounts for all who were asked, and not only for those who answered", () => {
+    const strategy = withPrivacy(fedAvg(), { ...options, noiseMultiplier: 1 });
+    const { state } = advance(strategy, [sent([1, 2, 0])], begin(strategy), { round: 1, seed: 1, asked: 4 });
+    expect((state as PrivateState).spendings[0]?.sampleRate).to.equal(0.4);
+  });
+
+  it("is refused around an aggregate that is no mean, for which its noise would be too little", () => {
+    const private_ = (noiseMultiplier: number) => () => withPrivacy(krum(), { ...options, noiseMultiplier });
+    expect(private_(1)).to.throw('withPrivacy\'s noise is for a mean of updates, and "krum" aggregates by krum');
+    expect(private_(0)).not.to.throw();
+  });
+
+  it("takes no round with too few clients to hide how many lie within an adaptive norm", () => {
+    const strategy = withPrivacy(fedAvg(), { ...options, noiseMultiplier: 1, adaptive: {} });
+    expect([10, 11].map((answered) => strategy.enough(answered, 11))).to.deep.equal([false, true]);
+    expect(() => withPrivacy(fedAvg(), { ...options, noiseMultiplier: 1, adaptive: { countStddev: 0.5 } })).to.throw(
+      "needs a count noise above 0.5, not 0.5",
+    );
+  });
+
+  it("keeps what a later state had spent when a run is taken back", () => {
+    const strategy = withPrivacy(fedAvg(), { ...options, noiseMultiplier: 1 });
+    const early = begin(strategy);
+    const late = advance(strategy, [sent([1, 2, 0])], early, { round: 1, seed: 1 });
+    expect(keepSpending(early.state, late.state)).to.deep.equal({
+      ...(early.state as PrivateState),
+      spendings: (late.state as PrivateState).spendings,
+    });
+    expect(keepSpending(null, late.state)).to.equal(null);
+  });
+
   it("keeps its inner strategy's memory and its account in the state", () => {
     const strategy = withPrivacy(fedAdam(), { ...options, noiseMultiplier: 1 });
     let held = begin(strategy);
@@ -129,7 +176,10 @@ describe("a private strategy", () => {
     expect(strategy.configure(1, "evaluate", held.state, "a")).to.deep.equal({});
     const bits = [true, false].map((norm_bit) => sent([1, 1, 0], { metrics: { norm_bit } }));
     expect((advance(strategy, bits, held, { round: 1, seed: 1 }).state as PrivateState).clippingNorm).to.equal(2);
-    expect(() => advance(strategy, [sent([1, 1, 0])], held, { round: 1, seed: 1 })).to.throw("norm_bit from c");
+    const without = sent([1, 1, 0]);
+    expect(strategy.objection?.(without)).to.equal("adaptive clipping by clients needs the fit metric norm_bit");
+    expect(strategy.objection?.(bits[1]!)).to.equal(undefined);
+    expect(() => advance(strategy, [without], held, { round: 1, seed: 1 })).to.throw("the update of c: adaptive");
   });
 
   it("names its options in the plan and refuses those that make no sense", () => {

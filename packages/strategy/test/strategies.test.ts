@@ -2,7 +2,7 @@
 import { expect } from "chai";
 import { float32, memoryResult, permutation, random, sameTensor } from "@perennial-fl/core";
 import type { Parameters, Saved } from "@perennial-fl/core";
-import { advance, fedAdam, fedAvg, strategies } from "../src/index.js";
+import { advance, bulyan, fedAdam, fedAvg, qFedAvg, strategies } from "../src/index.js";
 import type { Contribution, Strategy } from "../src/index.js";
 import { losses, rows, updates } from "./table.js";
 
@@ -89,11 +89,32 @@ describe("fedadam", () => {
     expect(sameTensor(kept[0][0]!, lost[0][0]!)).to.equal(false);
   });
 
+  it("refuses updates that would make its moments endless, for they would hold the model still for ever", () => {
+    const strategy = fedAdam();
+    const model = [float32([2], [1, -2])];
+    const huge = { ...rounds[0]![0]!, result: memoryResult([float32([2], [1, 3e38])]) };
+    expect(() => round(strategy, [model, strategy.move.init(model)], [huge])).to.throw(
+      "the moments of fedadam would not be finite at element 1 of tensor 0",
+    );
+  });
+
   it("refuses a model that is not float32, and rates that make no sense", () => {
     const half = { dtype: "float16", shape: [1], data: Uint16Array.of(0) } as const;
     expect(() => fedAdam().move.init([half])).to.throw("fedadam moves float32 tensors, not float16[1]");
     expect(() => fedAdam({ beta1: 1 })).to.throw("fedadam's beta1 cannot be 1");
     expect(() => fedAdam({ eta: NaN })).to.throw("fedadam's eta cannot be NaN");
+  });
+});
+
+describe("what a strategy needs of an update", () => {
+  it("is a loss for q-FedAvg, and nothing for others", () => {
+    const [plain] = rounds[0]!;
+    const lacking = { ...plain!, metrics: { train_loss: NaN } };
+    expect(qFedAvg().objection?.(plain!)).to.equal(undefined);
+    expect(qFedAvg().objection?.(lacking)).to.equal(
+      "q-FedAvg needs a loss from 0 as the fit metric train_loss, and it is NaN",
+    );
+    expect(fedAvg().objection).to.equal(undefined);
   });
 });
 
@@ -104,6 +125,17 @@ describe("the share of a cohort that makes a round", () => {
       false,
       true,
     ]);
+  });
+});
+
+describe("bulyan", () => {
+  it("asks for 4f + 3 clients, and takes no round with fewer", () => {
+    const strategy = bulyan({ numMaliciousClients: 2 });
+    expect(strategy.selectFit.minAvailable).to.equal(11);
+    expect([10, 11].map((answered) => strategy.enough(answered, 11))).to.deep.equal([false, true]);
+    expect(() => bulyan({ numMaliciousClients: 1, minFitClients: 5 })).to.throw(
+      "bulyan against 1 malicious clients takes 7 updates, and minFitClients is 5",
+    );
   });
 });
 

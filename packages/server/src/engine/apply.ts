@@ -45,10 +45,7 @@ export function apply(state: EngineState, event: EngineEvent): EngineState {
     case "admitted":
       return admitted(state, event);
     case "moved":
-      return {
-        ...state,
-        open: { ...state.open, moved: { parameters: event.parameters, strategyState: event.strategyState } },
-      };
+      return { ...state, open: { ...state.open, moved: event } };
     case "measured":
       return { ...state, open: { ...state.open, central: { loss: event.loss, metrics: event.metrics } } };
     case "checkpointed":

@@ -4,7 +4,7 @@ import { weightedMetrics } from "@perennial-fl/strategy";
 import type { Contribution } from "@perennial-fl/strategy";
 import type { PhaseRecord, RoundRecord } from "../history.js";
 import type { Plan } from "../plan.js";
-import { contribution } from "./exchange.js";
+import { contribution, weight } from "./exchange.js";
 import { carriedOn, lateAnswers } from "./late.js";
 import { answers, roster } from "./progress.js";
 import type { Answer, Command, Durable, EngineState, LateAnswer, PhaseProgress } from "./types.js";
@@ -23,6 +23,7 @@ export function aggregate(plan: Plan, state: EngineState, fit: PhaseProgress): C
     type: "aggregate",
     round: state.durable.round + 1,
     contributions: late.length === 0 ? contributions : contributions.sort(byClientAndRound),
+    asked: fit.cohort.length,
   };
 }
 
@@ -31,19 +32,36 @@ function byClientAndRound(a: Contribution, b: Contribution): number {
   return (a.stale?.round ?? Infinity) - (b.stale?.round ?? Infinity);
 }
 
-/** Too few answers are as good as none: the model stays, and the round is skipped. */
-function counted(plan: Plan, state: EngineState, fit: PhaseProgress) {
+/**
+ * The updates that count. Too few are as good as none, and so are those of which the strategy can make nothing: the model
+ * stays, the round is skipped, and `why` says which it was.
+ */
+function counted(plan: Plan, state: EngineState, fit: PhaseProgress): Counted {
   const [fresh, late] = [answers(fit, "fit"), lateAnswers(state)];
-  return plan.strategy.enough(fresh.length + late.length, fit.cohort.length)
-    ? { fresh, late }
-    : { fresh: [], late: [] };
+  const came = fresh.length + late.length;
+  const { failed } = state.open.moved ?? {};
+  if (failed === undefined && plan.strategy.enough(came, fit.cohort.length)) return { fresh, late };
+  const why = failed ?? (came > 0 ? `${came} came, which the strategy finds too few` : undefined);
+  return { fresh: [], late: [], ...(why !== undefined && { why }) };
 }
 
-/** Why a round is skipped, in the words of its first failure. */
-export function whySkipped({ round, fit }: RoundRecord): string {
+interface Counted {
+  readonly fresh: readonly (readonly [ClientId, Extract<Answer, { type: "fit" }>])[];
+  readonly late: readonly LateAnswer[];
+  readonly why?: string;
+}
+
+/** Why a round is skipped: in the server's words where it has some, and in those of the first failure. */
+export function whySkipped({ round, fit, why }: RoundRecord): string {
   const [first] = fit.failures;
-  const because = first ? `; ${first.client}, ${first.reason}: ${first.message}` : "";
-  return `round ${round} is skipped, because ${fit.answered.length} of ${fit.cohort.length} updates counted${because}`;
+  const because = [
+    ...(why === undefined ? [] : [why]),
+    ...(first ? [`${first.client}, ${first.reason}: ${first.message}`] : []),
+  ];
+  return [
+    `round ${round} is skipped, because ${fit.answered.length} of ${fit.cohort.length} updates counted`,
+    ...because,
+  ].join("; ");
 }
 
 /** Has the server evaluate the new model itself. */
@@ -84,26 +102,32 @@ export function commit(plan: Plan, state: EngineState): Command {
 
 function recordOf(plan: Plan, state: EngineState): RoundRecord {
   const { fit, evaluate } = state.open;
-  const { fresh, late } = fit ? counted(plan, state, fit) : { fresh: [], late: [] };
+  const { fresh, late, why }: Counted = fit ? counted(plan, state, fit) : { fresh: [], late: [] };
   const evaluations = evaluate ? answers(evaluate, "evaluate") : [];
-  const losses = weightedMetrics(evaluations.map(([, { loss, numExamples }]) => ({ numExamples, metrics: { loss } })));
+  const losses = weightedMetrics(
+    evaluations.map(([, answer]) => ({ numExamples: weight(plan, answer), metrics: { loss: answer.loss } })),
+  );
   return {
     round: state.durable.round + 1,
     outcome: fresh.length + late.length > 0 ? "committed" : "skipped",
-    fit: phaseRecord(fit, fresh, late),
-    evaluate: phaseRecord(evaluate, evaluations),
+    ...(why !== undefined && { why }),
+    fit: phaseRecord(plan, fit, fresh, late),
+    evaluate: phaseRecord(plan, evaluate, evaluations),
     ...(losses["loss"] === undefined ? {} : { loss: losses["loss"] }),
     ...(state.open.central && { central: state.open.central }),
   };
 }
 
 function phaseRecord(
+  plan: Plan,
   progress: PhaseProgress | undefined,
-  counted: readonly [ClientId, Answer][],
+  counted: readonly (readonly [ClientId, Answer])[],
   late: readonly LateAnswer[] = [],
 ): PhaseRecord {
   const cohort = progress?.cohort ?? [];
-  const all = [...counted.map(([, answer]) => answer), ...late.map(({ answer }) => answer)];
+  const all = [...counted.map(([, answer]) => answer), ...late.map(({ answer }) => answer)].map((answer) => {
+    return { numExamples: weight(plan, answer), metrics: answer.metrics };
+  });
   return {
     cohort,
     answered: counted.map(([client]) => client),

@@ -76,10 +76,14 @@ export function modelTensors(exchange: Exchange | undefined, { update, metrics }
   return exchange ? recordSpans(metrics[recordsEntry], update.tensors.length).model : update.tensors.length;
 }
 
+/** With how many examples an answer counts. */
+export function weight({ maxExamples }: Plan, { numExamples }: Pick<Answer, "numExamples">): number {
+  return Math.min(numExamples, maxExamples?.count ?? Infinity);
+}
+
 /** An accepted update as the strategy sees it: the model's tensors, and the records by their names. */
 export function contribution(plan: Plan, client: ClientId, { update, metrics, ...answer }: FitAnswer): Contribution {
-  const numExamples = Math.min(answer.numExamples, plan.maxExamples?.count ?? Infinity);
-  const plain = { client, result: update, numExamples, metrics };
+  const plain = { client, result: update, numExamples: weight(plan, answer), metrics };
   if (!plan.strategy.exchange || metrics[recordsEntry] === undefined) return plain;
   const { model, spans } = recordSpans(metrics[recordsEntry], update.tensors.length);
   const records = spans.map(({ name, start, count }) => [name, sliceResult(update, start, count)] as const);

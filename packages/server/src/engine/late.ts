@@ -31,7 +31,8 @@ export function admission(
   const base = state.versions.get(key.round);
   if (base === undefined) return undefined;
   const sent = base.tensors.map((_, index) => base.read(index));
-  const why = objection(plan, reply, sent, state.clients.get(client)?.identified ?? false);
+  const identified = state.clients.get(client)?.identified ?? false;
+  const why = objection(plan, { client, identified }, reply, sent);
   if (why !== undefined) return why;
   const now = state.durable.round + 1;
   const into = state.open.moved === undefined ? now : now + 1;

@@ -152,7 +152,7 @@ function judgeReply(plan: Plan, state: EngineState, event: Extract<FleetEvent, {
     return [drop(key, client, "invalid", `a ${key.phase} was asked, and a ${reply.type} came`)];
   const answer = reply;
   const identified = state.clients.get(client)?.identified ?? false;
-  const why = objection(plan, answer, state.durable.parameters, identified);
+  const why = objection(plan, { client, identified }, answer, state.durable.parameters);
   return [why === undefined ? { type: "accept", key, client, answer } : drop(key, client, "invalid", why)];
 }
 

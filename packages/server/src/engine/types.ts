@@ -61,13 +61,21 @@ export interface PhaseProgress {
 /** The round in progress. It fills from top to bottom, and what is missing is what comes next. */
 export interface OpenRound {
   readonly fit?: PhaseProgress;
-  readonly moved?: { readonly parameters: Parameters; readonly strategyState: Saved };
+  readonly moved?: Moved;
   /** What the server's own evaluation made of the moved model. Not journalled: it is measured again after a restart. */
   readonly central?: Measured;
   readonly evaluate?: PhaseProgress;
   readonly checkpointed?: true;
   /** Late answers admitted while this round was under way. They stand in its journal. */
   readonly late?: readonly Admission[];
+}
+
+/** What the strategy made of a round's updates. */
+export interface Moved {
+  readonly parameters: Parameters;
+  readonly strategyState: Saved;
+  /** Why it could make nothing of them, so that both are as before. */
+  readonly failed?: string;
 }
 
 /** The server's own evaluation of a model. */
@@ -124,7 +132,7 @@ export type Fact =
   | { readonly type: "accepted"; readonly key: RequestKey; readonly client: ClientId; readonly answer: Answer }
   | { readonly type: "dropped"; readonly key: RequestKey; readonly failures: readonly Failure[] }
   | ({ readonly type: "admitted" } & Admission)
-  | { readonly type: "moved"; readonly parameters: Parameters; readonly strategyState: Saved }
+  | ({ readonly type: "moved" } & Moved)
   | ({ readonly type: "measured" } & Measured)
   | { readonly type: "checkpointed" }
   | { readonly type: "committed"; readonly durable: Durable };
@@ -139,7 +147,13 @@ export type Command =
   | { readonly type: "accept"; readonly key: RequestKey; readonly client: ClientId; readonly answer: Answer }
   | { readonly type: "drop"; readonly key: RequestKey; readonly failures: readonly Failure[] }
   | ({ readonly type: "admit" } & Admission)
-  | { readonly type: "aggregate"; readonly round: number; readonly contributions: readonly Contribution[] }
+  | {
+      readonly type: "aggregate";
+      readonly round: number;
+      readonly contributions: readonly Contribution[];
+      /** How many clients were asked. */
+      readonly asked: number;
+    }
   | { readonly type: "measure"; readonly round: number; readonly parameters: Parameters }
   | {
       readonly type: "checkpoint";

@@ -1,28 +1,44 @@
 // Whether an answer may count. The global model's schema is the law.
 import { describeTensor, sameHeader } from "@perennial-fl/core";
-import type { Parameters } from "@perennial-fl/core";
+import type { ClientId, Parameters } from "@perennial-fl/core";
 import { updateNorm } from "@perennial-fl/strategy";
 import type { Plan } from "../plan.js";
-import { modelTensors, recordsObjection } from "./exchange.js";
+import { contribution, modelTensors, recordsObjection } from "./exchange.js";
 import type { Answer } from "./types.js";
 
 type FitAnswer = Extract<Answer, { readonly type: "fit" }>;
 
+/** Whose answer it is. */
+export interface Answering {
+  readonly client: ClientId;
+  readonly identified: boolean;
+}
+
 /** Why the answer cannot count, naming what, where and the value; `undefined` when it can. */
-export function objection(plan: Plan, answer: Answer, parameters: Parameters, identified: boolean): string | undefined {
+export function objection(
+  plan: Plan,
+  { client, identified }: Answering,
+  answer: Answer,
+  parameters: Parameters,
+): string | undefined {
   if (!Number.isSafeInteger(answer.numExamples) || answer.numExamples < 1) {
     return `numExamples is a whole number from 1, not ${answer.numExamples}`;
-  }
-  if (answer.type === "evaluate") {
-    return Number.isFinite(answer.loss) ? undefined : `the loss is ${answer.loss}`;
   }
   const { maxExamples } = plan;
   if (maxExamples?.excess === "reject" && answer.numExamples > maxExamples.count) {
     return `numExamples is ${answer.numExamples}, and at most ${maxExamples.count} count here`;
   }
+  if (answer.type === "evaluate") {
+    return Number.isFinite(answer.loss) ? undefined : `the loss is ${answer.loss}`;
+  }
   const { exchange } = plan.strategy;
   const records = exchange && recordsObjection(exchange, answer, parameters, identified);
-  return records ?? schemaObjection(plan, answer, parameters) ?? normObjection(plan, answer, parameters);
+  return (
+    records ??
+    schemaObjection(plan, answer, parameters) ??
+    normObjection(plan, answer, parameters) ??
+    plan.strategy.objection?.(contribution(plan, client, answer))
+  );
 }
 
 function schemaObjection({ strategy }: Plan, answer: FitAnswer, parameters: Parameters): string | undefined {
