@@ -366,4 +366,11 @@ export const mutants: readonly Mutant[] = [
     after: "false",
     suite: "packages/module/dist/test/outputs.test.js",
   },
+  {
+    name: "half-done training is not found again",
+    file: "packages/client/dist/src/progress.js",
+    before: 'kept: same ? saved["work"] : undefined',
+    after: "kept: undefined",
+    suite: "test/dist/kill/half-done.test.js",
+  },
 ];
