@@ -13,6 +13,8 @@ export interface Setting {
   readonly megabytes: number;
   readonly rounds: number;
   readonly tls: boolean;
+  /** Of our server: whether each result or each round is made durable. Default: each result. */
+  readonly durability?: "result" | "round";
 }
 
 /** What is read off a federation. */

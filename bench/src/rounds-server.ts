@@ -1,4 +1,4 @@
-// The server process of the rounds benchmark. Argument: {"stateDir", "megabytes", "rounds", "clients", "tls"}.
+// The server process of the rounds benchmark. Argument: {"stateDir", "megabytes", "rounds", "clients", "tls", "durability"}.
 // Says its address when it listens, and how many rounds it did when the model has come back as it went out.
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { sameTensor } from "@perennial-fl/core";
@@ -22,6 +22,7 @@ const { parameters, history } = await startServer({
   strategy: fedAvg({ minFitClients: clients, minEvaluateClients: clients, minAvailableClients: clients }),
   initialModel,
   stateDir,
+  ...(given.durability && { durability: given.durability }),
   onListening: (address) => {
     say({ address });
   },

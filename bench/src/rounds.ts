@@ -61,7 +61,30 @@ const memoryBenchmark: Benchmark = {
   peer: { name: "Flower", open: () => flower(addedMemory) },
 };
 
-export const roundBenchmarks: readonly Benchmark[] = [...subjects.map(roundBenchmark), memoryBenchmark];
+/** What it saves to make only whole rounds durable. */
+const durabilityBenchmark = (megabytes: number): Benchmark => {
+  const setting: Setting = { clients: 10, megabytes, rounds: 5, tls: false };
+  const open = (durability: "result" | "round") => () =>
+    contender(runOurs, (run) =>
+      run({ ...setting, durability }).then(({ seconds, cpuSeconds }) => [seconds, cpuSeconds]),
+    );
+  return {
+    name: `durable per round, 10 clients x ${sizeText(megabytes)}`,
+    measures: [
+      { name: "", unit: "s" },
+      { name: "server CPU", unit: "s" },
+    ],
+    ...repeated,
+    open: open("round"),
+    peer: { name: "durable per result", open: open("result") },
+  };
+};
+
+export const roundBenchmarks: readonly Benchmark[] = [
+  ...subjects.map(roundBenchmark),
+  memoryBenchmark,
+  ...[1, 25].map(durabilityBenchmark),
+];
 
 type Run = (setting: Setting) => Promise<Reading>;
 
