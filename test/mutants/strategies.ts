@@ -66,6 +66,13 @@ export const strategyMutants: readonly Mutant[] = [
     suite: "test/dist/stories/*.test.js",
   },
   {
+    name: "a client that is told to clip sends what it has",
+    file: "packages/client/dist/src/clipping.js",
+    before: "within ? parameters : clippedTensors(result, sent, norm)",
+    after: "parameters",
+    suite: "packages/client/dist/test/answer.test.js",
+  },
+  {
     name: "Ditto's personal training moves the order of the global one's examples",
     file: "packages/client/dist/src/module-client.js",
     before: ', stream: "personal"',

@@ -2,6 +2,7 @@
 import { FederationError, isDType, messageOf, tensor } from "@perennial-fl/core";
 import type { Instruction, Metrics, Parameters, Reply, Scalar } from "@perennial-fl/core";
 import type { Client, ClientContext } from "./client.js";
+import { clippedAsAsked } from "./clipping.js";
 
 /** An instruction that wants an answer. */
 export type Question = Exclude<Instruction, { readonly type: "reconnect" }>;
@@ -39,12 +40,11 @@ async function ask(client: Client, question: Question, context: ClientContext): 
     }
     case "fit": {
       const result = checkResult("fit", await client.fit(question.parameters, question.config, context));
-      return {
-        type: "fit",
-        update: checkParameters("fit", result.parameters),
-        numExamples: checkNumExamples("fit", result.numExamples),
-        metrics: checkMetrics("fit", result.metrics ?? {}),
-      };
+      const parameters = checkParameters("fit", result.parameters);
+      const numExamples = checkNumExamples("fit", result.numExamples);
+      const given = { parameters, metrics: checkMetrics("fit", result.metrics ?? {}) };
+      const { parameters: update, metrics } = clippedAsAsked(given, question.parameters, question.config);
+      return { type: "fit", update, numExamples, metrics };
     }
     case "evaluate": {
       const result = checkResult("evaluate", await client.evaluate(question.parameters, question.config, context));

@@ -1,6 +1,7 @@
 // Tests of answers: what a client says reaches the server, and what is no answer does not.
 import { expect } from "chai";
 import { float, float32, isFederationError, tensor } from "@perennial-fl/core";
+import type { Scalar } from "@perennial-fl/core";
 import { answer } from "../src/index.js";
 import type { Client, ClientContext, FitResult } from "../src/index.js";
 import { ask } from "./support/questions.js";
@@ -35,6 +36,43 @@ describe("an answer", () => {
       properties: { ward: 4 },
     });
     expect((await answer(client, { type: "parameters", config: {} }, context)).reply.type).to.equal("parameters");
+  });
+
+  describe("to a server that asks for clipping", () => {
+    const question = (clipping_norm: Scalar) => {
+      return { ...ask("fit", 1), parameters: [float32([2], [1, 1])], config: { clipping_norm } };
+    };
+    const moving = (a: number, b: number) => fitting({ parameters: [float32([2], [a, b])], numExamples: 3 });
+    const clippedTo = async (client: Client, norm: Scalar) => {
+      const { reply } = await answer(client, question(norm), context);
+      return reply.type === "fit" ? { update: [...reply.update[0]!.data], metrics: reply.metrics } : reply;
+    };
+
+    it("lies within the norm, and says whether it did before", async () => {
+      expect(await clippedTo(moving(1.5, 1), { float: 1 })).to.deep.equal({
+        update: [1.5, 1],
+        metrics: { norm_bit: true },
+      });
+      const { update, metrics } = (await clippedTo(moving(4, 5), { float: 1 })) as {
+        update: number[];
+        metrics: unknown;
+      };
+      expect(Math.hypot(update[0]! - 1, update[1]! - 1)).to.be.within(1 - 1e-6, 1);
+      expect(update[0]).to.be.closeTo(1.6, 1e-6);
+      expect(metrics).to.deep.equal({ norm_bit: false });
+    });
+
+    it("is a refusal where the norm is none", async () => {
+      expect(await clippedTo(moving(4, 5), { float: 0 })).to.include({ type: "refused" });
+      expect(await clippedTo(moving(4, 5), "much")).to.deep.include({
+        message: "clipping_norm is a number above 0, not string",
+      });
+    });
+
+    it("is left as it is where it does not fit the model, for the server to judge", async () => {
+      const other = fitting({ parameters: [float32([1], [9])], numExamples: 3 });
+      expect(await clippedTo(other, 1)).to.deep.equal({ update: [9], metrics: {} });
+    });
   });
 
   for (const [type, method] of [

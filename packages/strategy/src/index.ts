@@ -10,7 +10,7 @@ export type { Summation } from "./float32-mean.js";
 export { exactMean, weightedMean } from "./mean.js";
 export { weightedMetrics } from "./metrics.js";
 export { adagradMove, adamMove, momentumMove, replace, stepMove, yogiMove } from "./moves.js";
-export type { AdaptiveOptions, MomentState, MomentumOptions } from "./moves.js";
+export type { AdamForm, AdaptiveOptions, MomentState, MomentumOptions } from "./moves.js";
 export { numbersOf, tensorOf } from "./numbers.js";
 export { epsilonOf, renyiDivergence, renyiOrders, spend } from "./privacy/accountant.js";
 export type { Spending } from "./privacy/accountant.js";

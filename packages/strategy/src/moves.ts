@@ -71,15 +71,16 @@ export function adagradMove({ eta, beta1, tau }: AdaptiveOptions): Move<MomentSt
   });
 }
 
+/** Whose FedAdam: Flower's corrects the moments' bias, the paper's does not. */
+export type AdamForm = "flower" | "paper";
+
 /**
- * FedAdam (Reddi et al. 2021) with the bias correction that Flower applies, in which the t-th update counts as t + 1:
- *
- *     m ← β₁ m + (1 − β₁) Δ        v ← β₂ v + (1 − β₂) Δ²
- *     w ← w + η √(1 − β₂^(t+1)) / (1 − β₁^(t+1)) · m / (√v + τ)
+ * FedAdam (Reddi et al. 2021): m ← β₁ m + (1 − β₁) Δ, v ← β₂ v + (1 − β₂) Δ², w ← w + η m / (√v + τ). Flower's form (the
+ * default) scales η of the t-th update by √(1 − β₂^(t+1)) / (1 − β₁^(t+1)).
  */
-export function adamMove({ eta, beta1, beta2, tau }: AdaptiveOptions): Move<MomentState> {
+export function adamMove({ eta, beta1, beta2, tau }: AdaptiveOptions, form: AdamForm = "flower"): Move<MomentState> {
   return momentMove("fedadam", (w, target, m, v, step) => {
-    const rate = (eta * Math.sqrt(1 - beta2 ** (step + 1))) / (1 - beta1 ** (step + 1));
+    const rate = form === "paper" ? eta : (eta * Math.sqrt(1 - beta2 ** (step + 1))) / (1 - beta1 ** (step + 1));
     for (let i = 0; i < w.length; i++) {
       const delta = at(target, i) - at(w, i);
       m[i] = beta1 * at(m, i) + (1 - beta1) * delta;

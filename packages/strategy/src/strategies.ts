@@ -3,7 +3,7 @@ import { FederationError, scaffoldNames } from "@perennial-fl/core";
 import { bulyanNeeds } from "./distances.js";
 import { fairMean, lossObjection } from "./fairness.js";
 import { adagradMove, adamMove, momentumMove, replace, stepMove, yogiMove } from "./moves.js";
-import type { AdaptiveOptions, MomentState } from "./moves.js";
+import type { AdamForm, AdaptiveOptions, MomentState } from "./moves.js";
 import { ruled } from "./rules.js";
 import { countedRound, plainMean, scaffoldExchange, scaffoldMove } from "./scaffold.js";
 import type { ScaffoldState } from "./scaffold.js";
@@ -53,9 +53,17 @@ export function fedAvgM({
 
 export type FedOptOptions = StrategyOptions & Partial<AdaptiveOptions>;
 
-/** FedAdam: Adam on the server, over the mean's difference as its gradient (Reddi et al. 2021, arXiv 2003.00295). */
-export function fedAdam(options: FedOptOptions = {}): Strategy<MomentState> {
-  return fedOpt("fedadam", options, { eta: 0.1, beta1: 0.9, beta2: 0.99, tau: 1e-9 }, adamMove);
+/**
+ * FedAdam: Adam on the server, over the mean's difference as its gradient (Reddi et al. 2021, arXiv 2003.00295). `form` says
+ * whether the moments' bias is corrected, as Flower does (default), or not, as in the paper.
+ */
+export function fedAdam({
+  form = "flower",
+  ...options
+}: FedOptOptions & { readonly form?: AdamForm } = {}): Strategy<MomentState> {
+  const defaults = { eta: 0.1, beta1: 0.9, beta2: 0.99, tau: 1e-9 };
+  const made = fedOpt("fedadam", options, defaults, (rates) => adamMove(rates, form));
+  return form === "flower" ? made : { ...made, plan: { ...made.plan, form } };
 }
 
 /** FedAdagrad (Reddi et al. 2021, arXiv 2003.00295). */

@@ -19,6 +19,9 @@ interface Goldens {
 
 const goldens = JSON.parse(readFileSync(new URL("../../fixtures/flwr-1.18.json", import.meta.url), "utf8")) as Goldens;
 
+/** What Flower's QFedAvg takes for every client's loss. */
+const oneLoss = { train_loss: 0.75 };
+
 const parameters = (arrays: readonly (readonly number[])[]): Parameters =>
   arrays.map((values, i) => float32(goldens.shapes[i] ?? [], values));
 
@@ -31,7 +34,7 @@ describe("over five rounds of the same updates", () => {
       let held: Held = { parameters: start, state: method.move.init(start) };
       for (const [r, sent] of goldens.updates.entries()) {
         const contributions = sent.map(({ arrays, numExamples }, k) => {
-          return { client: `c${k}`, result: memoryResult(parameters(arrays)), numExamples, metrics: {} };
+          return { client: `c${k}`, result: memoryResult(parameters(arrays)), numExamples, metrics: oneLoss };
         });
         held = advance(method, contributions, held, { round: r + 1, seed: 1 });
         for (const [t, tensor] of held.parameters.entries()) {

@@ -55,6 +55,12 @@ const adam: Element = (w, m, v, mean, round) => {
   return [w + (rate * m1) / (Math.sqrt(v1) + 1e-9), m1, v1];
 };
 
+const paperAdam: Element = (w, m, v, mean) => {
+  const m1 = 0.9 * m + 0.1 * (mean - w);
+  const v1 = 0.99 * v + 0.01 * (mean - w) ** 2;
+  return [w + (0.1 * m1) / (Math.sqrt(v1) + 1e-9), m1, v1];
+};
+
 const adagrad: Element = (w, _, v, mean) => {
   const v1 = v + (mean - w) ** 2;
   return [w + (0.1 * (mean - w)) / (Math.sqrt(v1) + 1e-9), mean - w, v1];
@@ -98,6 +104,7 @@ export const rows: readonly Row[] = [
     flower: 2e-6,
   },
   { name: "fedadam", strategy: () => all.fedAdam(), byHand: twoRounds(adam), flower: 2e-6 },
+  { name: "fedadam of the paper", strategy: () => all.fedAdam({ form: "paper" }), byHand: twoRounds(paperAdam) },
   { name: "fedadagrad", strategy: () => all.fedAdagrad(), byHand: twoRounds(adagrad), flower: 2e-6 },
   { name: "fedyogi", strategy: () => all.fedYogi(), byHand: twoRounds(yogi), flower: 2e-6 },
   { name: "fedmedian", strategy: () => all.fedMedian(), byHand: [1, 0], flower: 1e-6 },
@@ -117,5 +124,5 @@ export const rows: readonly Row[] = [
   { name: "scaffold", strategy: () => all.scaffold({ population: 3 }), byHand: [0, 0] },
   // Half of the way to each mean: (3, -1.5), then (1.5, -0.75). What age does is in late.test.ts.
   { name: "fedbuff", strategy: () => all.fedBuff({ serverLearningRate: 0.5 }), byHand: [1.5, -0.75] },
-  { name: "qfedavg", strategy: () => all.qFedAvg({ q: 1, learningRate: 1 }), byHand: fair() },
+  { name: "qfedavg", strategy: () => all.qFedAvg({ q: 1, learningRate: 1 }), byHand: fair(), flower: 2e-6 },
 ];
