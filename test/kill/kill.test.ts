@@ -1,5 +1,5 @@
 // Servers and clients as real processes, killed at random instants: nothing acknowledged is lost, and the bytes agree.
-// KILLS=200 is the full suite (at least 50 clients are killed too); SEED=… replays what a run has printed.
+// KILLS=200 is the full suite (at least 50 clients are killed too, or CLIENT_KILLS); SEED=… replays what a run has printed.
 import { expect } from "chai";
 import { campaign } from "./campaign.js";
 import type { CampaignResult } from "./campaign.js";
@@ -7,7 +7,7 @@ import { uninterrupted } from "./federation.js";
 import type { Digests } from "./federation.js";
 
 const serverKills = Number(process.env["KILLS"] ?? 15);
-const clientKills = Math.ceil(serverKills / 4) + 2;
+const clientKills = Number(process.env["CLIENT_KILLS"] ?? Math.ceil(serverKills / 4) + 2);
 const seed = process.env["SEED"] ?? String(process.pid);
 const rounds = 8;
 
@@ -18,10 +18,10 @@ describe(`killed at random (SEED=${seed})`, () => {
     results.reduce((n, result) => n + count(result), 0);
 
   before(async function () {
-    this.timeout(20_000 + 3_000 * serverKills);
+    this.timeout(20_000 + 3_000 * (serverKills + clientKills));
     expected = await uninterrupted(rounds);
     for (let number = 0; sum((r) => r.serverKills) < serverKills || sum((r) => r.clientKills) < clientKills; number++) {
-      const perCampaign = { serverKills: 15, clientKills: 6 };
+      const perCampaign = { serverKills: 15, clientKills: Math.max(6, Math.round((15 * clientKills) / serverKills)) };
       results.push(await campaign({ seed: `${seed}/${number}`, rounds, ...perCampaign }));
     }
     console.log(
