@@ -44,7 +44,9 @@ export class Responder {
     this.#fresh = fresh;
   }
 
+  /** Throws what reading the store throws: what cannot be gone on from is told before any server is met. */
   static async open(options: ResponderOptions): Promise<Responder> {
+    await options.store.records();
     return new Responder(options, await options.client.save?.());
   }
 

@@ -52,8 +52,9 @@ export interface ClientOptions {
 
 /**
  * Serves until the run is over or the signal fires. A lost or absent server is waited for, under the same id. Throws
- * `argument/invalid`, `storage/directory`, `storage/locked`, `plan/mismatch`, and the connection's own error when the
- * server stays away longer than `backoff.giveUpAfterMs` or speaks something else.
+ * `argument/invalid`, `storage/directory`, `storage/locked`, `plan/mismatch`, `checkpoint/corrupt` and
+ * `checkpoint/newer-version` for a store that cannot be gone on from, and the connection's own error when the server
+ * stays away longer than `backoff.giveUpAfterMs` or speaks something else.
  */
 export async function startClient(options: ClientOptions): Promise<void> {
   const { client, stateDir, observe = () => undefined, signal = new AbortController().signal } = options;

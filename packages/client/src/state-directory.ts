@@ -6,6 +6,7 @@ import type { Storage } from "@perennial-fl/checkpointer";
 import type { Shelf } from "./answer-store.js";
 
 const identityName = "client-identity";
+const schema = 1;
 
 export interface StateDirectory {
   readonly clientId: string;
@@ -17,7 +18,7 @@ export interface StateDirectory {
 /**
  * Takes an existing directory for a client. Without `clientId` the client gets the id that the directory has, or a
  * random one that it keeps. Throws `storage/directory`, `storage/locked` while another process has the directory,
- * and `plan/mismatch` if it belongs to another client.
+ * `checkpoint/newer-version`, and `plan/mismatch` if it belongs to another client.
  */
 export async function openStateDirectory(
   storage: Storage,
@@ -40,10 +41,16 @@ async function identify(shelf: Shelf, location: string, asked: string | undefine
   const saved = await shelf.load(identityName);
   if (saved === undefined) {
     const clientId = asked ?? randomUUID();
-    await shelf.save(identityName, { kind: identityName, schema: 1, clientId });
+    await shelf.save(identityName, { kind: identityName, schema, clientId });
     return clientId;
   }
-  const { clientId } = saved;
+  const { clientId, schema: version } = saved;
+  if (version !== schema) {
+    throw new FederationError(
+      "checkpoint/newer-version",
+      `reading ${identityName} in ${location}: it has schema ${Number(version)}, and this version reads schema ${schema}`,
+    );
+  }
   if (typeof clientId !== "string") {
     throw new FederationError("checkpoint/corrupt", `reading ${identityName} in ${location}: it names no client`);
   }
