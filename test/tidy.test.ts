@@ -93,6 +93,16 @@ describe("the repository is tidy:", () => {
     ]).to.deep.equal([]);
   });
 
+  it("only what the command prints has a date: no decision hangs on a clock that may jump", () => {
+    const printing = /^packages\/cli\/src\/(?:.*\/)?(?:view|screen|json-lines|client-command)\.ts$/;
+    const wrong = packages
+      .flatMap((name) => sources(`packages/${name}/src`))
+      .filter(
+        (path) => !printing.test(path) && /\bDate\b(?!\w)/.test(read(path).replaceAll(/\/\/.*|^\s*\/?\*.*/gm, "")),
+      );
+    expect(wrong).to.deep.equal([]);
+  });
+
   it("only the trainer loads onnxruntime", () => {
     const wrong = packages
       .filter((name) => name !== "trainer")
