@@ -75,11 +75,14 @@ export function resultOf(reference: BlobReference, reader: BlobReader | undefine
   const read = (index: number): Tensor => {
     const span = spanAt(index);
     check();
-    return tensorFromSpan(span, reader.read(span.offset, span.byteLength));
+    return tensorFromSpan(span, source.read(span.offset, span.byteLength));
   };
+  let source: Pick<BlobReader, "read" | "readInto"> = reader;
   let sound = reference.crc32 === undefined;
   const check = (): void => {
-    if (!sound && checksumOf(reader, length) !== reference.crc32) {
+    if (sound) return;
+    if (length <= heldBytes) source = heldReader(reader.read(0, length));
+    if (checksumOf(source, length) !== reference.crc32) {
       throw new FederationError("checkpoint/corrupt", `the result ${name} in ${location} has changed since it came`);
     }
     sound = true;
@@ -94,14 +97,26 @@ export function resultOf(reference: BlobReference, reader: BlobReader | undefine
     readInto(index, start, target) {
       const span = spanAt(index);
       check();
-      if (isPlainSpan(span)) reader.readInto(span.offset + start, target);
+      if (isPlainSpan(span)) source.readInto(span.offset + start, target);
       else target.set(bytesOf(read(index)).subarray(start, start + target.byteLength));
     },
   };
 }
 
+/** A result no larger than this is read once: opening its file for each of its tensors would cost more than they do. */
+const heldBytes = 1 << 14;
+
+function heldReader(bytes: Uint8Array): Pick<BlobReader, "read" | "readInto"> {
+  return {
+    read: (position, byteLength) => bytes.slice(position, position + byteLength),
+    readInto: (position, target) => {
+      target.set(bytes.subarray(position, position + target.byteLength));
+    },
+  };
+}
+
 /** A reader may have more bytes than belong to the result. */
-function checksumOf(reader: BlobReader, length: number): number {
+function checksumOf(reader: Pick<BlobReader, "read">, length: number): number {
   const pieceBytes = 1 << 20;
   let checksum = 0;
   for (let at = 0; at < length; at += pieceBytes) {

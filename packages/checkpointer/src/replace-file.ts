@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Disk, DiskFile } from "./disk.js";
 import { randomHex, systemCode, writeFully } from "./disk.js";
+import { joined } from "./joined.js";
 import { creationError, ioError, step } from "./io-error.js";
 import { previousName, temporaryPrefix } from "./names.js";
 import type { Contents } from "./storage.js";
@@ -90,8 +91,28 @@ export async function replaceFile(
   keepPrevious: boolean,
 ): Promise<void> {
   const temporary = await createTemporary(disk, directory, name);
-  for (const piece of contents instanceof Uint8Array ? [contents] : contents) await temporary.write(piece);
+  for (const piece of contents instanceof Uint8Array ? [contents] : gathered(contents)) await temporary.write(piece);
   await temporary.publish(name, keepPrevious);
+}
+
+/** Pieces up to this size are written together with their neighbours: a model's many small tensors in few calls. */
+const smallBytes = 1 << 16;
+
+function* gathered(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+  let small: Uint8Array[] = [];
+  let held = 0;
+  for (const piece of pieces) {
+    if (piece.byteLength > smallBytes || held + piece.byteLength > smallBytes) {
+      if (held > 0) yield joined(small);
+      [small, held] = [[], 0];
+    }
+    if (piece.byteLength > smallBytes) yield piece;
+    else {
+      small.push(piece);
+      held += piece.byteLength;
+    }
+  }
+  if (held > 0) yield joined(small);
 }
 
 /** Removes temporary files that no one in this process is writing: all, or those for one name. */
