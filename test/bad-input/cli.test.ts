@@ -96,7 +96,7 @@ const rows: readonly Row[] = [
     title: "a strategy that there is not",
     typed: `${server} --strategy fedprocks`,
     exit: 2,
-    says: 'error: --strategy is one of fedavg, fedavgm, fedprox, fedadam, fedadagrad, fedyogi, fedmedian, fedtrimmedavg, krum, bulyan, qfedavg, faulttolerantfedavg, scaffold, fedbuff, not "fedprocks" (argument/invalid)',
+    says: 'error: --strategy is one of fedavg, fedavgm, fedprox, fedadam, fedadagrad, fedyogi, fedmedian, fedtrimmedavg, krum, bulyan, qfedavg, faulttolerantfedavg, scaffold, fedbuff, or a FILE.js, not "fedprocks" (argument/invalid)',
   },
   {
     title: "a resumption that there is not",

@@ -4,6 +4,7 @@ import { PerRoundStateCheckpointer } from "@perennial-fl/checkpointer";
 import { FederationError } from "@perennial-fl/core";
 import type { SavedState } from "@perennial-fl/core";
 import type { ServerArguments } from "./server-run.js";
+import { isStrategyFile } from "./strategy-file.js";
 
 const name = "server-command";
 const schema = 1;
@@ -16,8 +17,9 @@ export interface RunRecord {
 
 /** Keeps the record, durable on return. Paths are kept as absolute ones. To be called by the owner of the directory. */
 export async function saveRunRecord(directory: string, { given, module }: RunRecord): Promise<void> {
-  const { tlsCert, tlsKey, ...rest } = given;
+  const { tlsCert, tlsKey, strategy, ...rest } = given;
   const paths = {
+    strategy: isStrategyFile(strategy) ? resolve(strategy) : strategy,
     ...(tlsCert === undefined ? {} : { tlsCert: resolve(tlsCert) }),
     ...(tlsKey === undefined ? {} : { tlsKey: resolve(tlsKey) }),
   };

@@ -2,13 +2,12 @@
 import { Command } from "commander";
 import type { Durability, Resume } from "@perennial-fl/server";
 import { strategies } from "@perennial-fl/strategy";
-import type { StrategyName } from "@perennial-fl/strategy";
 import type { ExitCode } from "./exit-codes.js";
 import { readGiven } from "./given-file.js";
 import { serve } from "./server-run.js";
 import type { ServerArguments } from "./server-run.js";
-import { strategyOptions } from "./strategy-options.js";
-import { address, choice, fraction, integer, retention, seconds, text, whole } from "./values.js";
+import { nameOrFile, strategyOptions } from "./strategy-options.js";
+import { address, choice, fraction, integer, positive, retention, seconds, text, whole } from "./values.js";
 
 interface Given extends ServerArguments {
   readonly json?: boolean;
@@ -17,7 +16,7 @@ interface Given extends ServerArguments {
 
 /** The command; `exit` is told the code when the server has ended. */
 export function serverCommand(exit: (code: ExitCode) => void): Command {
-  const names = Object.keys(strategies) as StrategyName[];
+  const names = Object.keys(strategies);
   const command = new Command("server")
     .description("run a federated server; run again with the same directory, it goes on where it was")
     .requiredOption("--module <FILE.onnx>", "the global model at the beginning", text("--module", "a file"))
@@ -29,7 +28,7 @@ export function serverCommand(exit: (code: ExitCode) => void): Command {
       text("--state-dir", "a directory"),
     )
     .option("--address <HOST:PORT>", "where to listen; port 0 takes a free one", address("--address", 0), "[::]:8080")
-    .option("--strategy <NAME>", `one of ${names.join(", ")}`, choice("--strategy", names), "fedavg" as StrategyName)
+    .option("--strategy <NAME>", `one of ${names.join(", ")}, or your own: FILE.js`, nameOrFile, "fedavg")
     .option("--fraction-fit <SHARE>", "share of the clients that trains in a round", fraction("--fraction-fit"), 1)
     .option("--fraction-evaluate <SHARE>", "share that evaluates; 0 skips it", fraction("--fraction-evaluate"), 1)
     .option(
@@ -41,6 +40,8 @@ export function serverCommand(exit: (code: ExitCode) => void): Command {
     .option("--round-timeout <SECONDS>", "leaves out who has not answered by then", seconds("--round-timeout"))
     .option("--wait-timeout <SECONDS>", "gives up when too few clients come by then", seconds("--wait-timeout"))
     .option("--patience <ROUNDS>", "ends the run after so many rounds without a better loss", whole("--patience", 1))
+    .option("--max-update-norm <N>", "rejects updates farther from the model than this", positive("--max-update-norm"))
+    .option("--max-examples <N>", "the most examples that an update counts with", whole("--max-examples", 1))
     .option("--rejoin-timeout <SECONDS>", "how long a lost client is expected back", seconds("--rejoin-timeout"), 300)
     .option("--restart-seconds <SECONDS>", "how long clients stay away after Ctrl-C", whole("--restart-seconds", 1), 10)
     .option(

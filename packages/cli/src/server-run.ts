@@ -8,7 +8,6 @@ import {
 import type { Retention } from "@perennial-fl/checkpointer";
 import { patience, startServer } from "@perennial-fl/server";
 import type { Durability, Resume, ServerOptions } from "@perennial-fl/server";
-import type { StrategyName } from "@perennial-fl/strategy";
 import type { ExitCode } from "./exit-codes.js";
 import { moduleOf, readGiven } from "./given-file.js";
 import { saveRunRecord } from "./run-record.js";
@@ -25,13 +24,16 @@ export interface ServerArguments extends StrategyRates {
   readonly minClients: number;
   readonly stateDir: string;
   readonly address: string;
-  readonly strategy: StrategyName;
+  /** A name, or the file of a strategy of one's own. */
+  readonly strategy: string;
   readonly fractionFit: number;
   readonly fractionEvaluate: number;
   readonly late: "drop" | "stale";
   readonly roundTimeout?: number;
   readonly waitTimeout?: number;
   readonly patience?: number;
+  readonly maxUpdateNorm?: number;
+  readonly maxExamples?: number;
   readonly rejoinTimeout: number;
   readonly restartSeconds: number;
   readonly resume: Resume;
@@ -59,7 +61,7 @@ export interface Start {
 export async function serve(given: ServerArguments, { bytes, json, verbose = false }: Start): Promise<ExitCode> {
   const { stateDir } = given;
   // Everything that the person typed is looked at before the directory is touched.
-  const strategy = strategyOf(given);
+  const strategy = await strategyOf(given);
   const tls = await tlsOf(given);
   const initialModel = moduleOf("--module", given.module, bytes);
   return runSession({
@@ -100,6 +102,8 @@ export async function serve(given: ServerArguments, { bytes, json, verbose = fal
         ...(given.roundTimeout !== undefined && { roundTimeoutMs: given.roundTimeout * 1000 }),
         ...(given.waitTimeout !== undefined && { waitTimeoutMs: given.waitTimeout * 1000 }),
         ...(given.patience !== undefined && { stopWhen: patience({ rounds: given.patience }) }),
+        ...(given.maxUpdateNorm !== undefined && { maxUpdateNorm: given.maxUpdateNorm }),
+        ...(given.maxExamples !== undefined && { maxExamples: { count: given.maxExamples, excess: "cap" } }),
         ...(given.keepStates && { keepStates: given.keepStates }),
         ...(tls && { tls }),
       });

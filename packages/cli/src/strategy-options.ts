@@ -3,11 +3,14 @@ import { Option } from "commander";
 import { FederationError } from "@perennial-fl/core";
 import { strategies } from "@perennial-fl/strategy";
 import type { Strategy, StrategyName } from "@perennial-fl/strategy";
+import { isStrategyFile, loadStrategy } from "./strategy-file.js";
 import { fraction, rate, whole } from "./values.js";
 
 interface Row {
   readonly flag: string;
   readonly of: readonly StrategyName[];
+  /** Whether a strategy of the user's own is told it too. */
+  readonly common?: true;
   readonly what: string;
   readonly read: (text: string) => number;
 }
@@ -61,18 +64,21 @@ const rows = {
     read: rate("--learning-rate"),
   },
   stalenessExponent: {
+    common: true,
     flag: "--staleness-exponent",
     of: (Object.keys(strategies) as StrategyName[]).filter((name) => name !== "scaffold"),
     what: "a of (1 + age)^-a, by which late updates count under --late stale",
     read: rate("--staleness-exponent"),
   },
   overSelection: {
+    common: true,
     flag: "--over-selection",
     of: Object.keys(strategies) as StrategyName[],
     what: "asks so many times more clients than needed; who is last is surplus",
     read: rate("--over-selection"),
   },
   minCompletion: {
+    common: true,
     flag: "--min-completion",
     of: Object.keys(strategies) as StrategyName[],
     what: "share of the cohort that must answer",
@@ -83,7 +89,8 @@ const rows = {
 export type StrategyRates = { readonly [Name in keyof typeof rows]?: number };
 
 export interface StrategyArguments extends StrategyRates {
-  readonly strategy: StrategyName;
+  /** A name, or the file of a strategy of one's own. */
+  readonly strategy: string;
   readonly minClients: number;
   readonly fractionFit: number;
   readonly fractionEvaluate: number;
@@ -97,20 +104,32 @@ export function strategyOptions(): Option[] {
   });
 }
 
-/** The strategy that was asked for. Throws `argument/invalid` for an option of another strategy. */
-export function strategyOf(given: StrategyArguments): Strategy {
+/** What `--strategy` may be: a name, or a file. */
+export function nameOrFile(text: string): string {
+  if (isStrategyFile(text) || Object.hasOwn(strategies, text)) return text;
+  const message = `--strategy is one of ${Object.keys(strategies).join(", ")}, or a FILE.js, not ${JSON.stringify(text)}`;
+  throw new FederationError("argument/invalid", message);
+}
+
+/**
+ * The strategy that was asked for; one of the user's own is told all options that strategies have in common. Throws
+ * `argument/invalid` for an option of another strategy.
+ */
+export async function strategyOf(given: StrategyArguments): Promise<Strategy> {
   const { strategy, fractionFit, fractionEvaluate, minClients, late } = given;
   const clients = { minFitClients: minClients, minEvaluateClients: minClients, minAvailableClients: minClients };
   const rates: Record<string, number> = {};
-  for (const [name, { flag, of }] of Object.entries<Row>(rows)) {
+  for (const [name, { flag, of, common }] of Object.entries<Row>(rows)) {
     const value = given[name as keyof StrategyRates];
     if (value === undefined) continue;
-    if (!of.includes(strategy)) {
+    const has = isStrategyFile(strategy) ? common === true : of.includes(strategy as StrategyName);
+    if (!has) {
       const message = `${flag} ${value} is an option of --strategy ${of.join(", ")}, and the strategy is ${strategy}`;
       throw new FederationError("argument/invalid", message);
     }
     rates[name] = value;
   }
   // Which state a strategy keeps is its own business from here on.
-  return strategies[strategy]({ fractionFit, fractionEvaluate, late, ...clients, ...rates });
+  const options = { fractionFit, fractionEvaluate, late, ...clients, ...rates };
+  return isStrategyFile(strategy) ? loadStrategy(strategy, options) : strategies[strategy as StrategyName](options);
 }

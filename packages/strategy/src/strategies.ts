@@ -103,8 +103,8 @@ export function krum({
 }
 
 /**
- * Bulyan over Krum (El Mhamdi et al. 2018, arXiv 1802.07927). A round takes 4f + 3 updates: as many are asked by default,
- * and a round in which fewer come is skipped.
+ * Bulyan over Krum (El Mhamdi et al. 2018, arXiv 1802.07927). A round takes 4f + 3 updates: as many clients are asked at
+ * least, whatever the options say, and a round in which fewer answer is skipped.
  */
 export function bulyan({
   numMaliciousClients = 0,
@@ -112,11 +112,7 @@ export function bulyan({
 }: StrategyOptions & { readonly numMaliciousClients?: number } = {}): Strategy<null> {
   const aggregate = ruled({ name: "bulyan", malicious: numMaliciousClients });
   const needed = bulyanNeeds(numMaliciousClients);
-  const { minFitClients = needed } = options;
-  if (minFitClients < needed) {
-    const message = `bulyan against ${numMaliciousClients} malicious clients takes ${needed} updates, and minFitClients is ${minFitClients}`;
-    throw new FederationError("argument/invalid", message);
-  }
+  const minFitClients = Math.max(options.minFitClients ?? 1, needed);
   const plain = strategy("bulyan", { ...options, minFitClients }, { numMaliciousClients }, aggregate, replace);
   return { ...plain, enough: (answered, asked) => answered >= needed && plain.enough(answered, asked) };
 }

@@ -6,12 +6,12 @@ import { FederationError } from "@perennial-fl/core";
 import type { Resume } from "@perennial-fl/server";
 import { runVirtualFederation } from "@perennial-fl/simulation";
 import { strategies } from "@perennial-fl/strategy";
-import type { Strategy, StrategyName } from "@perennial-fl/strategy";
+import type { Strategy } from "@perennial-fl/strategy";
 import type { ExitCode } from "../exit-codes.js";
 import { readModule } from "../given-file.js";
 import { runSession } from "../session.js";
 import { checkRunDirectory } from "../state-directory.js";
-import { strategyOf, strategyOptions } from "../strategy-options.js";
+import { nameOrFile, strategyOf, strategyOptions } from "../strategy-options.js";
 import type { StrategyRates } from "../strategy-options.js";
 import { lossOf, losses, optimizerNames, recipeOf } from "../train/recipe.js";
 import type { OptimizerName } from "../train/recipe.js";
@@ -32,7 +32,7 @@ interface SimulateArguments extends Omit<StrategyRates, "learningRate">, Trained
   readonly learningRate?: number;
   readonly momentum?: number;
   readonly weightDecay?: number;
-  readonly strategy: StrategyName;
+  readonly strategy: string;
   readonly fractionFit: number;
   readonly fractionEvaluate: number;
   readonly resume: Resume;
@@ -100,8 +100,8 @@ export function simulateCommand(appArguments: readonly string[], exit: (code: Ex
     .option("--batch-size <N>", "examples a step", whole("--batch-size", 1), 32)
     .option(
       "--strategy <NAME>",
-      `one of ${Object.keys(strategies).join(", ")}`,
-      choice("--strategy", Object.keys(strategies) as StrategyName[]),
+      `one of ${Object.keys(strategies).join(", ")}, or your own: FILE.js`,
+      nameOrFile,
       "fedavg",
     )
     .option("--fraction-fit <SHARE>", "share of the clients that trains in a round", fraction("--fraction-fit"), 1)
@@ -155,7 +155,7 @@ async function simulate(given: SimulateArguments, appArguments: readonly string[
         const clients = made.participants.length;
         // Without examples to judge by, nobody is asked to.
         const evaluates = app !== undefined || given.validation > 0;
-        const strategy = strategyOf({
+        const strategy = await strategyOf({
           ...rest,
           late: "drop",
           minClients: 1,
