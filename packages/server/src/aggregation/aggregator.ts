@@ -6,8 +6,9 @@ import type { RoundJournal } from "@perennial-fl/checkpointer";
 import type { Aggregate, Contribution } from "@perennial-fl/strategy";
 import type { AggregationAnswer, AggregationRequest } from "./protocol.js";
 
-/** Fewer bytes than these are aggregated sooner than another thread is told of them. */
+/** Fewer bytes than these, of fewer results, are aggregated sooner than another thread is told of them. */
 const leastBytes = 2 ** 25;
+const leastResults = 100;
 
 export interface Aggregator {
   /**
@@ -32,7 +33,8 @@ export function openAggregator(directory: string, journal: RoundJournal, least =
       for (const { result, numExamples } of contributions) {
         stored.push({ reference: await journal.reference(result), numExamples });
       }
-      if (stored.reduce((bytes, { reference }) => bytes + reference.byteLength, 0) < least) return undefined;
+      const bytes = stored.reduce((sum, { reference }) => sum + reference.byteLength, 0);
+      if (bytes < least && stored.length < leastResults) return undefined;
       const headers = current.map(({ dtype, shape }) => ({ dtype, shape }));
       worker ??= new Worker(new URL("./thread.js", import.meta.url), { workerData: directory });
       try {

@@ -2,6 +2,7 @@
 import { sameKey } from "@perennial-fl/core";
 import type { ClientId } from "@perennial-fl/core";
 import { stopTimer } from "../plan.js";
+import { ImmutableMap } from "./immutable-map.js";
 import { deadlineTimer, sameQuestion } from "./progress.js";
 import type {
   Admission,
@@ -57,15 +58,13 @@ export function apply(state: EngineState, event: EngineEvent): EngineState {
 
 /** The presences of many clients at once: one copy of what is known, however many they are. */
 export function withPresences(state: EngineState, changed: ReadonlyMap<ClientId, Presence>): EngineState {
-  return changed.size === 0 ? state : { ...state, clients: new Map([...state.clients, ...changed]) };
+  return changed.size === 0 ? state : { ...state, clients: state.clients.withAll(changed) };
 }
 
 /** The client's presence, or its absence when `undefined`. */
 export function withPresence(state: EngineState, client: ClientId, presence: Presence | undefined): EngineState {
-  const clients = new Map(state.clients);
-  if (presence === undefined) clients.delete(client);
-  else clients.set(client, presence);
-  return { ...state, clients };
+  const { clients } = state;
+  return { ...state, clients: presence === undefined ? clients.without(client) : clients.with(client, presence) };
 }
 
 export function withTimer(state: EngineState, timer: string): EngineState {
@@ -106,8 +105,8 @@ function opened(state: EngineState, { key, cohort, roster }: Opening): EngineSta
   const away = roster.map((client): [ClientId, Presence] => [client, { identified: true, connected: false }]);
   return {
     ...state,
-    clients: new Map([...away, ...state.clients]),
-    open: withPhase(state, { outcomes: new Map(), ...(sameQuestion(known, key) ? known : {}), key, cohort }),
+    clients: ImmutableMap.of([...away, ...state.clients]),
+    open: withPhase(state, { outcomes: ImmutableMap.of(), ...(sameQuestion(known, key) ? known : {}), key, cohort }),
   };
 }
 
@@ -154,6 +153,7 @@ function withOutcomes(
 ): EngineState["open"] {
   const progress = state.open[key.phase];
   if (progress === undefined) return state.open;
-  // Later entries of a map overwrite earlier ones, so what was known before comes last.
-  return withPhase(state, { ...progress, outcomes: new Map([...added, ...progress.outcomes]) });
+  let { outcomes } = progress;
+  for (const [client, outcome] of added) if (!outcomes.has(client)) outcomes = outcomes.with(client, outcome);
+  return withPhase(state, { ...progress, outcomes });
 }

@@ -10,7 +10,7 @@ export function isFinished(plan: Plan, { durable }: EngineState): boolean {
 }
 
 export function isOver({ cohort, outcomes }: PhaseProgress): boolean {
-  return cohort.every((client) => outcomes.has(client));
+  return outcomes.size >= cohort.length && cohort.every((client) => outcomes.has(client));
 }
 
 /** The members of a cohort that have no outcome yet, in cohort order. */

@@ -4,6 +4,7 @@ import type { ClientId, Failure, FleetEvent, Phase, RequestKey } from "@perennia
 import type { Plan } from "../plan.js";
 import { apply } from "./apply.js";
 import { decide } from "./decide.js";
+import { ImmutableMap } from "./immutable-map.js";
 import { whySkipped } from "./closing.js";
 import { admission } from "./late.js";
 import { clientsTimer, deadlineTimer, outstanding, reachable, sameQuestion } from "./progress.js";
@@ -15,7 +16,7 @@ export function initialState(durable: Durable): EngineState {
   return {
     durable,
     open: {},
-    clients: new Map(durable.roster.map((client) => [client, { identified: true, connected: false }])),
+    clients: ImmutableMap.of(durable.roster.map((client) => [client, { identified: true, connected: false }])),
     versions: new Map(),
     timers: new Set(),
     skipped: 0,

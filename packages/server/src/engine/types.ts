@@ -15,6 +15,7 @@ import type {
 import type { Contribution } from "@perennial-fl/strategy";
 import type { History, RoundRecord } from "../history.js";
 import type { ServerEvent } from "../server-event.js";
+import type { ImmutableMap } from "./immutable-map.js";
 
 /** What must survive: exactly the per-round state. Replaced as a whole when a round commits. */
 export interface Durable {
@@ -53,7 +54,7 @@ export interface PhaseProgress {
   readonly key: RequestKey;
   readonly cohort: readonly ClientId[];
   /** By client; the phase is over when every member of the cohort has one. */
-  readonly outcomes: ReadonlyMap<ClientId, Outcome>;
+  readonly outcomes: ImmutableMap<ClientId, Outcome>;
   /** Its deadline has passed in this session: a phase that late answers can fill is not held open for them. */
   readonly closed?: true;
 }
@@ -94,7 +95,7 @@ export interface Presence {
 export interface EngineState {
   readonly durable: Durable;
   readonly open: OpenRound;
-  readonly clients: ReadonlyMap<ClientId, Presence>;
+  readonly clients: ImmutableMap<ClientId, Presence>;
   /** The models that questions still under way were asked with, by round; only where late answers count. */
   readonly versions: ReadonlyMap<number, StoredResult>;
   /** Timers that are running, by name. */
