@@ -1,0 +1,128 @@
+// The pure engine, step by step: what no story shows, because it is about what is not said a second time.
+import { expect } from "chai";
+import { float32, memoryResult } from "@perennial-fl/core";
+import type { RequestKey } from "@perennial-fl/core";
+import { fedAvg, fedBuff } from "@perennial-fl/strategy";
+import type { Strategy } from "@perennial-fl/strategy";
+import { apply, initialState, moved, step } from "../src/index.js";
+import type { Command, EngineEvent, EngineState, Plan } from "../src/index.js";
+
+const parameters = [float32([1], [0])];
+const one = { minAvailableClients: 1, minFitClients: 1, minEvaluateClients: 1, fractionEvaluate: 0 };
+
+const planOf = (changes: Partial<Plan> = {}): Plan => ({
+  numRounds: 9,
+  seed: 1,
+  strategy: fedAvg(one),
+  rejoinTimeoutMs: 1000,
+  restartSeconds: 10,
+  drainTimeoutMs: 5000,
+  ...changes,
+});
+
+const stateOf = (strategy: Strategy, roster: readonly string[] = []): EngineState =>
+  initialState({
+    run: "run",
+    round: 0,
+    attempt: 1,
+    parameters,
+    strategyState: strategy.move.init(parameters),
+    history: [],
+    roster,
+  });
+
+/** Carries out what makes facts, as the runner does, and gives everything that was wanted. */
+function play(plan: Plan, before: EngineState, event: EngineEvent): { state: EngineState; commands: Command[] } {
+  const all: Command[] = [];
+  let state = before;
+  const take = (next: EngineEvent): void => {
+    const stepped = step(plan, state, next);
+    state = stepped.state;
+    for (const command of stepped.commands) {
+      all.push(command);
+      if (command.type === "open") take({ ...command, type: "opened" });
+      if (command.type === "accept") take({ ...command, type: "accepted" });
+      if (command.type === "drop") take({ ...command, type: "dropped" });
+      if (command.type === "aggregate") take(moved(plan, state.durable, command));
+      if (command.type === "checkpoint") take({ type: "checkpointed" });
+      if (command.type === "commit") take({ type: "committed", durable: command.durable });
+    }
+  };
+  take(event);
+  return { state, commands: all };
+}
+
+const joined = (client: string): EngineEvent => ({ type: "joined", client, identified: true });
+const fitKey = (round: number): RequestKey => ({ run: "run", round, attempt: 1, phase: "fit" });
+const fitted = (client: string, round: number): EngineEvent => ({
+  type: "replied",
+  client,
+  key: fitKey(round),
+  reply: { type: "fit", update: memoryResult([float32([1], [round])]), numExamples: 1, metrics: {} },
+});
+const refused = (client: string, round: number): EngineEvent => ({
+  type: "replied",
+  client,
+  key: fitKey(round),
+  reply: { type: "refused", message: "not now" },
+});
+
+describe("the engine", () => {
+  it("gives up after rounds in a row that moved nothing: one that moves something between them counts from new", () => {
+    const plan = planOf({ maxSkippedRounds: 2 });
+    let { state } = play(plan, stateOf(plan.strategy), joined("a"));
+    const given: string[] = [];
+    const take = (event: EngineEvent): void => {
+      const next = play(plan, state, event);
+      state = next.state;
+      given.push(...next.commands.flatMap((command) => (command.type === "giveUp" ? [command.message] : [])));
+    };
+    for (const [round, answer] of [refused, fitted, refused, fitted, refused].entries()) take(answer("a", round + 1));
+    expect(given).to.deep.equal([]);
+    take(refused("a", 6));
+    expect(given).to.have.length(1);
+    expect(given[0]).to.match(/^2 rounds in a row moved nothing/);
+  });
+
+  it("sets the limit on waiting for clients once, however many come", () => {
+    const plan = planOf({ strategy: fedAvg({ ...one, minAvailableClients: 3 }), waitTimeoutMs: 50 });
+    const first = play(plan, stateOf(plan.strategy), joined("a"));
+    const second = play(plan, first.state, joined("b"));
+    const waits = [...first.commands, ...second.commands].filter(({ type }) => type === "wait");
+    expect(waits).to.deep.equal([{ type: "wait", timer: "clients:1", ms: 50 }]);
+  });
+
+  it("counts only wanted clients towards a buffer's beginning", () => {
+    const strategy = fedBuff({ bufferSize: 1, minAvailableClients: 2 });
+    const plan = planOf({ strategy, criterion: (client) => client !== "unwanted" });
+    const first = play(plan, stateOf(strategy), joined("a"));
+    const second = play(plan, first.state, joined("unwanted"));
+    expect(second.commands.map(({ type }) => type)).to.not.include("open");
+    const third = play(plan, second.state, joined("b"));
+    expect(third.commands.map(({ type }) => type)).to.include("open");
+  });
+
+  it("keeps a client with an id on the roster while it is away, and forgets one without", () => {
+    const plan = planOf({ strategy: fedAvg({ ...one, minAvailableClients: 2, minFitClients: 2 }) });
+    let { state } = play(plan, stateOf(plan.strategy), joined("a"));
+    state = apply(state, { type: "joined", client: "anonymous", identified: false });
+    state = apply(state, { type: "left", client: "a", message: "lost" });
+    state = apply(state, { type: "left", client: "anonymous", message: "lost" });
+    const opened = play(plan, state, joined("b")).commands.find(({ type }) => type === "open");
+    expect(opened).to.deep.include({ roster: ["a", "b"] });
+  });
+
+  it("admits a late answer once, whichever of its copies comes first", () => {
+    const { state } = play(planOf(), stateOf(fedAvg(one)), joined("a"));
+    const answer = { type: "fit", update: memoryResult(parameters), numExamples: 1, metrics: {} } as const;
+    const late = { client: "b", round: 1, answer, base: memoryResult(parameters) };
+    const admitted = { type: "admitted", key: fitKey(2), into: 2, late } as const;
+    const once = apply(state, admitted);
+    expect(apply(once, admitted)).to.equal(once);
+    expect(once.open.late).to.have.length(1);
+    expect(apply(once, { ...admitted, late: { ...late, round: 0 } }).open.late).to.have.length(2);
+    expect(apply(once, { ...admitted, late: { ...late, client: "c" } }).open.late).to.have.length(2);
+    const carried = { ...state, durable: { ...state.durable, carried: [late] } };
+    expect(apply(carried, admitted)).to.equal(carried);
+  });
+});
