@@ -9,4 +9,23 @@ export interface Survivor {
   readonly why: string;
 }
 
-export const survivors: readonly Survivor[] = [];
+export const survivors: readonly Survivor[] = [
+  {
+    file: "engine/closing.js",
+    code: "return (a.stale?.round ?? Infinity) - (b.stale?.round ?? Infinity);",
+    change: "default dropped",
+    why: "Only orders a client's fresh update against its stale one. Without it they keep the order they came in, which is the journal's: as fixed, and as good.",
+  },
+  {
+    file: "engine/progress.js",
+    code: "return durable.round >= plan.numRounds || (plan.stopWhen?.(durable.history) ?? false);",
+    change: "default dropped",
+    why: "Without a rule it is `undefined` in the place of `false`, and is only asked whether it is true.",
+  },
+  {
+    file: "engine/step.js",
+    code: "if (timer !== clientsTimer(round) || state.open.fit !== undefined || free >= needed)",
+    change: ">= is >",
+    why: "A round for which exactly enough clients are there has been opened by the same step that counted them, so its timer finds it open.",
+  },
+];

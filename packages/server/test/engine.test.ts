@@ -112,6 +112,18 @@ describe("the engine", () => {
     expect(opened).to.deep.include({ roster: ["a", "b"] });
   });
 
+  it("leaves out a client that answers something else than it was asked", () => {
+    const plan = planOf();
+    const { state } = play(plan, stateOf(plan.strategy), joined("a"));
+    const reply = { type: "evaluate", loss: 0, numExamples: 1, metrics: {} } as const;
+    const { commands } = play(plan, state, { type: "replied", client: "a", key: fitKey(1), reply });
+    expect(commands[0]).to.deep.equal({
+      type: "drop",
+      key: fitKey(1),
+      failures: [{ client: "a", reason: "invalid", message: "fit was asked for, and evaluate came" }],
+    });
+  });
+
   it("admits a late answer once, whichever of its copies comes first", () => {
     const { state } = play(planOf(), stateOf(fedAvg(one)), joined("a"));
     const answer = { type: "fit", update: memoryResult(parameters), numExamples: 1, metrics: {} } as const;

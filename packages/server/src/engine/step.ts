@@ -150,7 +150,7 @@ function judgeReply(plan: Plan, state: EngineState, event: Extract<FleetEvent, {
   }
   if (reply.type === "refused") return [drop(key, client, "refused", reply.message)];
   if (reply.type !== key.phase)
-    return [drop(key, client, "invalid", `a ${key.phase} was asked, and a ${reply.type} came`)];
+    return [drop(key, client, "invalid", `${key.phase} was asked for, and ${reply.type} came`)];
   const answer = reply;
   const identified = state.clients.get(client)?.identified ?? false;
   const why = objection(plan, { client, identified }, answer, state.durable.parameters);
