@@ -75,6 +75,24 @@ describeWithPeers("our clients at a stock Flower server:", "stock", (peers) => {
     ]);
   });
 
+  it("clip to the norm that its private strategy tells them, and say whether they had to", async () => {
+    const address = `127.0.0.1:${await freePort()}`;
+    const server = peers.start("stock_server.py", "--address", address, "--rounds", "1", "--clip", "0.5");
+    await Promise.all(
+      [adding(0.01, 10, start), adding(4, 10, start)].map((client, i) =>
+        startClient({ serverAddress: address, client, clientId: `ours-${i}` }),
+      ),
+    );
+    expect(await server.exited, server.errors()).to.equal(0);
+    const [result] = server.said;
+    const bits = (result?.["metrics"] as Record<string, unknown>[]).map(({ norm_bit }) => String(norm_bit));
+    expect(bits.sort()).to.deep.equal(["bool,False", "bool,True"]);
+    // One client moves each of the seven elements by 0.01, the other one by 0.5 / √7 in the place of 4.
+    const [first] = (result?.["parameters"] as number[][][])[0] as number[][];
+    const begun = start[0]?.data[0] as number;
+    expect((first?.[0] as number) - begun).to.be.closeTo((0.01 + 0.5 / Math.sqrt(7)) / 2, 1e-6);
+  });
+
   it("go on trying when it is killed, and give up by their own limit", async () => {
     const address = `127.0.0.1:${await freePort()}`;
     const server = peers.start("stock_server.py", "--address", address, "--rounds", "1000000", "--clients", "1");

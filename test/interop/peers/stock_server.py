@@ -1,6 +1,6 @@
 """A stock Flower server, for Perennial's interop and parity tests.
 
-    stock_server.py --address HOST:PORT [--strategy NAME] [--rounds N] [--clients K] [--dtypes]
+    stock_server.py --address HOST:PORT [--strategy NAME] [--rounds N] [--clients K] [--dtypes] [--clip NORM]
 
 Prints one JSON object at the end: losses, metrics, what it saw of each client's answers, the final parameters.
 """
@@ -27,6 +27,7 @@ parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("--clients", type=int, default=2)
 parser.add_argument("--dtypes", action="store_true")
 parser.add_argument("--shapes", type=json.loads)
+parser.add_argument("--clip", type=float)
 arguments = parser.parse_args()
 logging.disable(logging.CRITICAL)
 
@@ -78,17 +79,23 @@ if arguments.dtypes:
 if arguments.shapes:
     start = [np.zeros(shape, dtype=np.float32) for shape in arguments.shapes]
     options["initial_parameters"] = ndarrays_to_parameters(start)
+strategy = Recording(
+    min_fit_clients=arguments.clients,
+    min_evaluate_clients=arguments.clients,
+    min_available_clients=arguments.clients,
+    on_fit_config_fn=lambda r: {"server_round": r, "rate": 0.5, "name": "x", "flag": True, "blob": b"\x01"},
+    evaluate_metrics_aggregation_fn=mean,
+    **options,
+)
+if arguments.clip is not None:
+    # Without noise, so that what the clients sent can be told from the model.
+    strategy = stock.DifferentialPrivacyClientSideAdaptiveClipping(
+        strategy, 0.0, arguments.clients, initial_clipping_norm=arguments.clip
+    )
 history = flwr.server.start_server(
     server_address=arguments.address,
     config=flwr.server.ServerConfig(num_rounds=arguments.rounds),
-    strategy=Recording(
-        min_fit_clients=arguments.clients,
-        min_evaluate_clients=arguments.clients,
-        min_available_clients=arguments.clients,
-        on_fit_config_fn=lambda r: {"server_round": r, "rate": 0.5, "name": "x", "flag": True, "blob": b"\x01"},
-        evaluate_metrics_aggregation_fn=mean,
-        **options,
-    ),
+    strategy=strategy,
 )
 print(
     json.dumps(
