@@ -38,4 +38,5 @@ export type { ServerState } from "./server-state.js";
 export { verifyDirectory } from "./verify.js";
 export type { Finding, Verification } from "./verify.js";
 export { startServer } from "./start-server.js";
-export type { Outcome, ServerOptions } from "./start-server.js";
+export type { Outcome } from "./start-server.js";
+export type { ServerOptions } from "./server-options.js";

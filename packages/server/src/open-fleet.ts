@@ -2,7 +2,7 @@
 import { messageOf } from "@perennial-fl/core";
 import type { Fleet, OpenSink } from "@perennial-fl/core";
 import { listen, listenStreaming } from "@perennial-fl/transport";
-import type { ServerOptions } from "./start-server.js";
+import type { ServerOptions } from "./server-options.js";
 
 export const transports = { streaming: listenStreaming, grpc: listen } as const;
 

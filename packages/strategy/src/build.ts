@@ -41,15 +41,6 @@ export interface StrategyOptions {
   readonly onEvaluateConfig?: (round: number) => Config;
 }
 
-/** Throws `argument/invalid`: rates are from 0, and betas below 1. */
-export function checkRates(name: string, rates: Record<string, number>): void {
-  for (const [rate, value] of Object.entries(rates)) {
-    const limit = rate.startsWith("beta") ? 1 : Infinity;
-    if (!(value >= 0 && value < limit))
-      throw new FederationError("argument/invalid", `${name}'s ${rate} cannot be ${value}`);
-  }
-}
-
 /** The weighted mean that the options ask for. */
 export function meanBy({ summation = "cohort" }: StrategyOptions): Aggregate {
   return ruled({ name: summation === "exact" ? "exact-mean" : "mean" });
@@ -96,10 +87,4 @@ export function strategy<State extends Saved>(
     ...(summation === "exact" ? { objection: exactObjection } : {}),
     ...(late === "stale" ? { late: latePolicy(stalenessExponent) } : {}),
   };
-}
-
-/** Throws `argument/invalid`, naming what must be a whole number from 1. */
-export function checkCount(what: string, count: number): void {
-  if (Number.isSafeInteger(count) && count >= 1) return;
-  throw new FederationError("argument/invalid", `${what} is a whole number from 1, not ${count}`);
 }

@@ -1,6 +1,7 @@
 // Robust aggregates by distances between whole updates: Krum, Multi-Krum, Bulyan.
 import { FederationError } from "@perennial-fl/core";
 import type { TensorHeader } from "@perennial-fl/core";
+import { checkCount } from "./checks.js";
 import { meanAroundMedian } from "./coordinates.js";
 import { weightedMean } from "./mean.js";
 import { squaresOf } from "./squares.js";
@@ -13,8 +14,8 @@ import type { PlainAggregate, Contribution } from "./strategy.js";
  * client.
  */
 export function krum({ malicious, keep = 0 }: { readonly malicious: number; readonly keep?: number }): PlainAggregate {
-  checkCount("malicious clients", malicious);
-  checkCount("kept updates", keep);
+  checkCount("the number of malicious clients", malicious, 0);
+  checkCount("the number of kept updates", keep, 0);
   return (contributions, current) => {
     const ranking = rankByKrum(squaredDistances(contributions, current), malicious);
     const best = ranking.slice(0, Math.max(1, keep)).map((index) => contributions[index] as Contribution);
@@ -29,7 +30,7 @@ export function krum({ malicious, keep = 0 }: { readonly malicious: number; read
  * median (El Mhamdi et al. 2018, arXiv 1802.07927). Needs n ≥ 4f + 3 ({@link bulyanNeeds}), else throws `strategy/failed`.
  */
 export function bulyan({ malicious }: { readonly malicious: number }): PlainAggregate {
-  checkCount("malicious clients", malicious);
+  checkCount("the number of malicious clients", malicious, 0);
   return (contributions, current) => {
     const needed = bulyanNeeds(malicious);
     if (contributions.length < needed) {
@@ -78,10 +79,4 @@ function squaredDistances(contributions: readonly Contribution[], current: reado
     }
   }
   return distances;
-}
-
-function checkCount(what: string, count: number): void {
-  if (!Number.isSafeInteger(count) || count < 0) {
-    throw new FederationError("argument/invalid", `a number of ${what} is a whole number from 0, not ${count}`);
-  }
 }

@@ -7,7 +7,8 @@ import type { AdamForm, AdaptiveOptions, MomentState } from "./moves.js";
 import { ruled } from "./rules.js";
 import { countedRound, plainMean, scaffoldExchange, scaffoldMove } from "./scaffold.js";
 import type { ScaffoldState } from "./scaffold.js";
-import { checkCount, checkRates, meanBy, strategy } from "./build.js";
+import { meanBy, strategy } from "./build.js";
+import { checkCount, checkRates } from "./checks.js";
 import type { StrategyOptions } from "./build.js";
 import type { Move, Strategy } from "./strategy.js";
 
@@ -16,9 +17,14 @@ export function fedAvg(options: StrategyOptions = {}): Strategy<null> {
   return strategy("fedavg", options, {}, meanBy(options), replace);
 }
 
-/** FedAvg that counts a round only if at least half of its cohort answered. */
-export function faultTolerantFedAvg({ minCompletion = 0.5, ...options }: StrategyOptions = {}): Strategy<null> {
-  return strategy("faulttolerantfedavg", { ...options, minCompletion }, {}, meanBy(options), replace);
+/** FedAvg that counts a round only if at least half of its cohort answered. One available client is enough by default. */
+export function faultTolerantFedAvg({
+  minCompletion = 0.5,
+  minAvailableClients = 1,
+  ...options
+}: StrategyOptions = {}): Strategy<null> {
+  const all = { ...options, minCompletion, minAvailableClients };
+  return strategy("faulttolerantfedavg", all, {}, meanBy(options), replace);
 }
 
 /** FedProx on the server: FedAvg that tells clients the weight μ of their proximal term (Li et al. 2020, arXiv 1812.06127). */
@@ -117,11 +123,15 @@ export function bulyan({
   return { ...plain, enough: (answered, asked) => answered >= needed && plain.enough(answered, asked) };
 }
 
-/** q-FedAvg: clients with a higher loss pull harder (Li et al. 2020, arXiv 1905.10497). Clients report their loss. */
+/**
+ * q-FedAvg: clients with a higher loss pull harder (Li et al. 2020, arXiv 1905.10497). Clients report their loss. One
+ * available client is enough by default.
+ */
 export function qFedAvg({
   q = 0.2,
   learningRate = 0.1,
   lossMetric = "train_loss",
+  minAvailableClients = 1,
   ...options
 }: StrategyOptions & {
   readonly q?: number;
@@ -131,7 +141,8 @@ export function qFedAvg({
   checkRates("qfedavg", { q });
   if (!(learningRate > 0))
     throw new FederationError("argument/invalid", `qfedavg's learningRate cannot be ${learningRate}`);
-  const plain = strategy("qfedavg", options, { q, learningRate }, fairMean({ q, learningRate, lossMetric }), replace);
+  const all = { ...options, minAvailableClients };
+  const plain = strategy("qfedavg", all, { q, learningRate }, fairMean({ q, learningRate, lossMetric }), replace);
   return { ...plain, objection: lossObjection(lossMetric) };
 }
 

@@ -146,6 +146,13 @@ describe("the choice of clients", () => {
     expect([size(1, 2), size(0.5, 2), size(0.1, 2), size(0.1, 9), size(0, 2)]).to.deep.equal([5, 2, 2, 5, 0]);
   });
 
+  it("waits by default for as many as Flower does", () => {
+    const needed = Object.values(strategies).map((make) => make().selectFit.minAvailable);
+    const one = Object.keys(strategies).filter((_, i) => needed[i] === 1);
+    expect(one).to.deep.equal(["qfedavg", "faulttolerantfedavg"]);
+    expect(needed.filter((count) => count > 2)).to.deep.equal([bulyan().selectFit.minAvailable]);
+  });
+
   it("waits for the larger of both minimums", () => {
     expect(fedAvg({ minFitClients: 3, minAvailableClients: 2 }).selectFit.minAvailable).to.equal(3);
   });
