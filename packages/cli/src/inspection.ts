@@ -9,6 +9,7 @@ import type {
   StateDescription,
 } from "@perennial-fl/checkpointer";
 import type { Obstacle, Trainability } from "@perennial-fl/module";
+import { privacySpent } from "@perennial-fl/strategy";
 import { paint, percent } from "./table.js";
 
 /** One object a file, with the same names whatever it is; what does not apply is absent. */
@@ -99,6 +100,7 @@ function stateFacts(file: StateDescription): Facts {
     generation,
     digest: "matches",
     ...given({
+      privacySpent: privacyText(state["strategyState"]),
       phase: text(question?.["phase"]),
       client: text(state["clientId"]),
       answer: text(record(state["reply"])?.["type"]),
@@ -115,6 +117,14 @@ function stateFacts(file: StateDescription): Facts {
     tensors: tensors.map(tensorText),
     details,
   };
+}
+
+/** At the δ that most reports use; for another one the state is read by a program. */
+const delta = 1e-5;
+
+function privacyText(strategyState: Saved | undefined): string | undefined {
+  const epsilon = strategyState === undefined ? undefined : privacySpent(strategyState, delta);
+  return epsilon === undefined ? undefined : `epsilon ${epsilon.toPrecision(4)} at delta ${delta}`;
 }
 
 function lastRound(history: Saved | undefined): { loss: number | undefined; accuracy: number | undefined } {

@@ -76,6 +76,13 @@ describe("perennial inspect", () => {
     expect(inspect(folder).stdout).to.contain("notes.txt: unknown, none of ours\n");
   });
 
+  it("says what privacy a run has spent", async () => {
+    const spendings = [{ sampleRate: 0.01, noiseMultiplier: 4, rounds: 10_000 }];
+    const state = { kind: "server-state", strategyState: { inner: null, clippingNorm: 1, spendings } };
+    await new PerRoundStateCheckpointer(folder).saveCheckpoint("private", state);
+    expect(inspect(join(folder, "private")).stdout).to.match(/privacySpent: epsilon 1\.03\d at delta 0\.00001/);
+  });
+
   it("tells a person the same", () => {
     const { stdout } = inspect(join(folder, "latest.onnx"));
     expect(stdout).to.contain("latest.onnx: module, valid\n  run: r\n  round: 4\n  loss: 0.5\n");

@@ -136,6 +136,7 @@ describe("a private strategy", () => {
     expect(state.spendings).to.deep.equal([{ sampleRate: 0.2, noiseMultiplier: 1, rounds: 3 }]);
     expect((state.inner as { step: number }).step).to.equal(3);
     expect(privacySpent(held.state, 1e-5)).to.be.within(1, 20);
+    expect(privacySpent(state.inner, 1e-5)).to.equal(undefined);
   });
 
   it("moves an adaptive norm down while all updates lie within it, and up while none does", () => {

@@ -134,9 +134,9 @@ function isPrivate(state: Saved): state is PrivateState {
   return state !== null && typeof state === "object" && "spendings" in state && "clippingNorm" in state;
 }
 
-/** ε at a given δ of everything that a private strategy's state accounts for. */
-export function privacySpent(state: Saved, delta: number): number {
-  return epsilonOf((state as PrivateState).spendings, delta);
+/** ε at a given δ of everything that a strategy's state accounts for; `undefined` where it accounts for nothing. */
+export function privacySpent(state: Saved, delta: number): number | undefined {
+  return isPrivate(state) ? epsilonOf(state.spendings, delta) : undefined;
 }
 
 /** z_Δ = (z⁻² − (2σ_b)⁻²)^(−1/2): part of the budget goes to the noisy count. */
