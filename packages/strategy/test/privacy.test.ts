@@ -43,14 +43,16 @@ describe("a private strategy", () => {
     expect(parameters).to.deep.equal([float32([2], [2, 3]), float32([1], [4])]);
   });
 
-  it("bounds what one huge client does to the model", () => {
-    const strategy = withPrivacy(fedAvg(), options);
-    const { parameters } = advance(strategy, [sent([1, 1, 0]), sent([1e9, 1, 0])], begin(strategy), {
-      round: 1,
-      seed: 1,
+  for (const clipOn of ["server", "client"] as const) {
+    it(`bounds what one huge client does to the model, though the ${clipOn} is to clip`, () => {
+      const strategy = withPrivacy(fedAvg(), { ...options, clipOn });
+      const { parameters } = advance(strategy, [sent([1, 1, 0]), sent([1e9, 1, 0])], begin(strategy), {
+        round: 1,
+        seed: 1,
+      });
+      expect(parameters[0]?.data[0]).to.be.closeTo(1.5, 1e-6);
     });
-    expect(parameters[0]?.data[0]).to.be.closeTo(1.5, 1e-6);
-  });
+  }
 
   it("adds noise of z · norm / clients to every coordinate", () => {
     const size = 20_000;

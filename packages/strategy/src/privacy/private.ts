@@ -19,7 +19,7 @@ export interface PrivacyOptions {
   readonly population: number;
   /**
    * Who clips. `server` (default): the updates are clipped on arrival. `client`: clients are told `clipping_norm` and
-   * clip themselves, as Flower's mod does, and are believed.
+   * clip themselves, as Flower's mod does, so that nobody sees more; what one of them did not clip is clipped on arrival.
    */
   readonly clipOn?: "client" | "server";
   /** Adaptive clipping (Andrew et al. 2021, arXiv 1905.03871). */
@@ -95,7 +95,7 @@ export function withPrivacy(inner: Strategy, options: PrivacyOptions): Strategy<
       const bounded = contributions.map((contribution) => ({
         ...contribution,
         numExamples: 1,
-        result: clipOn === "server" ? clipped(contribution.result, current, limit) : contribution.result,
+        result: clipped(contribution.result, current, limit),
       }));
       const mean = inner.aggregate(bounded, current, { ...context, state: innerState(context) });
       const z = adaptive ? multiplierForUpdates(noiseMultiplier, countStddev(contributions.length)) : noiseMultiplier;
