@@ -4,6 +4,9 @@ import type { Instruction, Metrics, Parameters, Reply, Scalar } from "@perennial
 import type { Client, ClientContext } from "./client.js";
 import { clippedAsAsked } from "./clipping.js";
 
+/** Whoever is asked. */
+export type Answering = Pick<Client, "getProperties" | "getParameters" | "fit" | "evaluate">;
+
 /** An instruction that wants an answer. */
 export type Question = Exclude<Instruction, { readonly type: "reconnect" }>;
 
@@ -18,7 +21,7 @@ export interface Answer {
  * Asks the client and never throws: an absent method, an exception and an impossible result all become `refused`. A
  * loss or update with NaN is passed on, since the server judges it.
  */
-export async function answer(client: Client, question: Question, context: ClientContext): Promise<Answer> {
+export async function answer(client: Answering, question: Question, context: ClientContext): Promise<Answer> {
   try {
     return { reply: await ask(client, question, context) };
   } catch (error) {
@@ -26,7 +29,7 @@ export async function answer(client: Client, question: Question, context: Client
   }
 }
 
-async function ask(client: Client, question: Question, context: ClientContext): Promise<Reply<Parameters>> {
+async function ask(client: Answering, question: Question, context: ClientContext): Promise<Reply<Parameters>> {
   switch (question.type) {
     case "properties": {
       if (client.getProperties === undefined) return notImplemented("get_properties");

@@ -8,6 +8,8 @@ import type { AnswerStore } from "./answer-store.js";
 import { answer } from "./answer.js";
 import type { Question } from "./answer.js";
 import type { Client } from "./client.js";
+import { Feedback, remembering } from "./compression.js";
+import type { RememberingClient } from "./compression.js";
 import type { ClientEvent } from "./client-event.js";
 import type { Progress } from "./progress.js";
 
@@ -18,6 +20,8 @@ export interface ResponderOptions {
   readonly signal: AbortSignal;
   readonly observe: (event: ClientEvent) => void;
 }
+
+type Options = Omit<ResponderOptions, "client"> & { readonly client: RememberingClient };
 
 export interface Response {
   readonly reply: Reply<Parameters>;
@@ -32,22 +36,26 @@ export interface Response {
  * `respond` gives the answer out; so a client that dies at any instant answers the same question with the same bytes.
  */
 export class Responder {
-  readonly #options: ResponderOptions;
+  readonly #options: Options;
+  readonly #feedback: Feedback;
   /** What a fresh client begins a run with, taken before anything was loaded into it. */
   readonly #fresh: SavedState | undefined;
   #run: string | null | undefined;
   /** The record whose state the client now has; `unknown` after a failure. */
   #has: number | "fresh" | "unknown" = "fresh";
 
-  private constructor(options: ResponderOptions, fresh: SavedState | undefined) {
+  private constructor(options: Options, feedback: Feedback, fresh: SavedState | undefined) {
     this.#options = options;
+    this.#feedback = feedback;
     this.#fresh = fresh;
   }
 
   /** Throws what reading the store throws: what cannot be gone on from is told before any server is met. */
   static async open(options: ResponderOptions): Promise<Responder> {
     await options.store.records();
-    return new Responder(options, await options.client.save?.());
+    const feedback = new Feedback();
+    const client = remembering(options.client, feedback);
+    return new Responder({ ...options, client }, feedback, await client.save());
   }
 
   /** `run` is what the connection says of the server's run. Never throws for a client's failure. */
@@ -57,15 +65,16 @@ export class Responder {
     try {
       const records = await this.#recordsOf(key?.run ?? run);
       const digest = "parameters" in question ? parametersSha256(question.parameters) : null;
-      const given = key && digest !== null ? findAnswer(records, key, digest) : undefined;
-      if (given?.reply) return { reply: given.reply, fromStore: true };
+      const kept = key && digest !== null ? findAnswer(records, key, digest) : undefined;
+      if (kept?.reply) return { reply: kept.reply, fromStore: true };
       const origin = await this.#restore(records, key);
       const warn = (message: string): void => {
         observe({ type: "warning", message });
       };
       const progress = await this.#progress(question, key, digest, origin);
       const context = { clientId, signal, warn, ...(key && { key }), ...(progress && { progress }) };
-      const { reply, error } = await answer(client, question, context);
+      const { reply: given, error } = await answer(client, question, context);
+      const reply = this.#asAsked(given, question);
       // Half a training may have changed the client: the next question finds it as the last answer left it.
       if (error !== undefined) {
         this.#has = "unknown";
@@ -78,6 +87,13 @@ export class Responder {
       this.#has = "unknown";
       return { reply: { type: "refused", message: messageOf(error) }, fromStore: false, error };
     }
+  }
+
+  #asAsked(reply: Reply<Parameters>, question: Question): Reply<Parameters> {
+    if (reply.type !== "fit" || question.type !== "fit") return reply;
+    const { update: parameters, metrics } = reply;
+    const asked = this.#feedback.compressedAsAsked({ parameters, metrics }, question.parameters, question.config);
+    return { ...reply, update: asked.parameters, metrics: asked.metrics };
   }
 
   /** The records that hold for a run; a run that is new here begins with the state of a fresh client. */
@@ -145,7 +161,7 @@ export class Responder {
     origin: number,
   ): Promise<void> {
     const { client, store } = this.#options;
-    const saved = await client.save?.();
+    const saved = await client.save();
     const record = await store.commit({
       run: this.#run ?? null,
       key: key ?? null,

@@ -1,4 +1,5 @@
 // The vocabulary of Perennial. This package imports nothing and touches nothing.
+export * from "./deltas.js";
 export * from "./errors.js";
 export * from "./float16.js";
 export * from "./messages.js";

@@ -1,6 +1,7 @@
 // Federated strategies: who takes part, how updates combine, how the global model moves. Pure.
 export { advance } from "./advance.js";
 export type { Held, RoundNumber } from "./advance.js";
+export { compressed } from "./compressed.js";
 export { meanAroundMedian, median, trimmedMean } from "./coordinates.js";
 export { bulyan as bulyanAggregate, krum as krumAggregate } from "./distances.js";
 export { fairMean } from "./fairness.js";

@@ -109,6 +109,14 @@ export interface Strategy<State extends Saved = Saved> {
   enough(answered: number, asked: number): boolean;
   /** Asked of every update before it is accepted, so that one which lacks what the strategy needs costs its client alone. */
   readonly objection?: Objection;
+  /**
+   * An update that came encoded, as one with the tensors of the model that its client was sent; or why it is none.
+   * Absent: updates are taken as they come.
+   */
+  decode?(
+    answer: { readonly update: StoredResult; readonly metrics: Metrics },
+    current: Parameters,
+  ): StoredResult | { readonly objection: string };
   readonly aggregate: Aggregate;
   readonly move: Move<State>;
   readonly exchange?: Exchange;

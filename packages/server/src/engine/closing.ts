@@ -1,19 +1,22 @@
 // Closing a round: what is aggregated, offered to checkpointers, and committed.
-import type { ClientId } from "@perennial-fl/core";
+import { assert } from "@perennial-fl/core";
+import type { ClientId, Parameters } from "@perennial-fl/core";
 import { weightedMetrics } from "@perennial-fl/strategy";
 import type { Contribution } from "@perennial-fl/strategy";
 import type { PhaseRecord, RoundRecord } from "../history.js";
 import type { Plan } from "../plan.js";
-import { contribution, weight } from "./exchange.js";
+import { contribution, decoded, weight } from "./exchange.js";
 import { carriedOn, lateAnswers } from "./late.js";
 import { answers, roster } from "./progress.js";
 import type { Answer, Command, Durable, EngineState, LateAnswer, PhaseProgress } from "./types.js";
+
+type FitAnswer = Extract<Answer, { readonly type: "fit" }>;
 
 /** What the strategy is given: in cohort order, late updates among the others, and whoever counts twice by age. */
 export function aggregate(plan: Plan, state: EngineState, fit: PhaseProgress): Command {
   const { fresh, late } = counted(plan, state, fit);
   const contributions = [
-    ...fresh.map(([client, answer]) => contribution(plan, client, answer)),
+    ...fresh.map(([client, answer]) => contribution(plan, client, whole(plan, answer, state.durable.parameters))),
     ...late.map(({ client, round, answer, base }) => ({
       ...contribution(plan, client, answer),
       stale: { round, base },
@@ -25,6 +28,13 @@ export function aggregate(plan: Plan, state: EngineState, fit: PhaseProgress): C
     contributions: late.length === 0 ? contributions : contributions.sort(byClientAndRound),
     asked: fit.cohort.length,
   };
+}
+
+/** An answer that was accepted, so it can be decoded. */
+function whole(plan: Plan, answer: FitAnswer, sent: Parameters): FitAnswer {
+  const update = decoded(plan, answer, sent);
+  assert(typeof update !== "string", "what was accepted could be decoded");
+  return update;
 }
 
 function byClientAndRound(a: Contribution, b: Contribution): number {
@@ -46,7 +56,7 @@ function counted(plan: Plan, state: EngineState, fit: PhaseProgress): Counted {
 }
 
 interface Counted {
-  readonly fresh: readonly (readonly [ClientId, Extract<Answer, { type: "fit" }>])[];
+  readonly fresh: readonly (readonly [ClientId, FitAnswer])[];
   readonly late: readonly LateAnswer[];
   readonly why?: string;
 }

@@ -76,6 +76,12 @@ export function modelTensors(exchange: Exchange | undefined, { update, metrics }
   return exchange ? recordSpans(metrics[recordsEntry], update.tensors.length).model : update.tensors.length;
 }
 
+/** An answer whose update came encoded, with the update itself; or why it is none. `sent` is the model it answers. */
+export function decoded({ strategy }: Plan, answer: FitAnswer, sent: Parameters): FitAnswer | string {
+  const update = strategy.decode?.(answer, sent) ?? answer.update;
+  return "objection" in update ? update.objection : { ...answer, update };
+}
+
 /** With how many examples an answer counts. */
 export function weight({ maxExamples }: Plan, { numExamples }: Pick<Answer, "numExamples">): number {
   return Math.min(numExamples, maxExamples?.count ?? Infinity);

@@ -3,7 +3,7 @@ import { describeTensor, sameHeader } from "@perennial-fl/core";
 import type { ClientId, Parameters } from "@perennial-fl/core";
 import { updateNorm } from "@perennial-fl/strategy";
 import type { Plan } from "../plan.js";
-import { contribution, modelTensors, recordsObjection } from "./exchange.js";
+import { contribution, decoded, modelTensors, recordsObjection } from "./exchange.js";
 import type { Answer } from "./types.js";
 
 type FitAnswer = Extract<Answer, { readonly type: "fit" }>;
@@ -18,9 +18,11 @@ export interface Answering {
 export function objection(
   plan: Plan,
   { client, identified }: Answering,
-  answer: Answer,
+  given: Answer,
   parameters: Parameters,
 ): string | undefined {
+  const answer = given.type === "fit" ? decoded(plan, given, parameters) : given;
+  if (typeof answer === "string") return answer;
   if (!Number.isSafeInteger(answer.numExamples) || answer.numExamples < 1) {
     return `numExamples is a whole number from 1, not ${answer.numExamples}`;
   }
