@@ -373,4 +373,11 @@ export const mutants: readonly Mutant[] = [
     after: "kept: undefined",
     suite: "test/dist/kill/half-done.test.js",
   },
+  {
+    name: "what rounding lost of an update is not kept with the answer",
+    file: "packages/client/dist/src/compression.js",
+    before: "return saved === undefined ? own : { ...own, [entry]: saved };",
+    after: "return own;",
+    suite: "test/dist/compression/*.test.js",
+  },
 ];

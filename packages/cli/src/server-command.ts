@@ -1,5 +1,6 @@
 // `perennial server`: runs a federated server over a state directory.
 import { Command } from "commander";
+import { deltaPrecisions } from "@perennial-fl/core";
 import type { Durability, Resume } from "@perennial-fl/server";
 import { strategies } from "@perennial-fl/strategy";
 import type { ExitCode } from "./exit-codes.js";
@@ -36,6 +37,11 @@ export function serverCommand(exit: (code: ExitCode) => void): Command {
       "what becomes of an update that comes after its round: drop, or stale: it counts later, by its age",
       choice("--late", ["drop", "stale"] as const),
       "drop" as const,
+    )
+    .option(
+      "--compress <PRECISION>",
+      "our own clients send differences as float16 or int8: half or a quarter of the bytes",
+      choice("--compress", deltaPrecisions),
     )
     .option("--round-timeout <SECONDS>", "leaves out who has not answered by then", seconds("--round-timeout"))
     .option("--wait-timeout <SECONDS>", "gives up when too few clients come by then", seconds("--wait-timeout"))

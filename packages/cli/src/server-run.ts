@@ -1,5 +1,6 @@
 // Runs a federated server with what the command line gave, or what an earlier command line gave.
 import { FederationError } from "@perennial-fl/core";
+import type { DeltaPrecision } from "@perennial-fl/core";
 import {
   BestLossTorchModuleCheckpointer,
   LatestTorchModuleCheckpointer,
@@ -29,6 +30,7 @@ export interface ServerArguments extends StrategyRates {
   readonly fractionFit: number;
   readonly fractionEvaluate: number;
   readonly late: "drop" | "stale";
+  readonly compress?: DeltaPrecision;
   readonly roundTimeout?: number;
   readonly waitTimeout?: number;
   readonly patience?: number;

@@ -1,7 +1,8 @@
 // The options that belong to some strategies only, one row each.
 import { Option } from "commander";
 import { FederationError } from "@perennial-fl/core";
-import { strategies } from "@perennial-fl/strategy";
+import type { DeltaPrecision } from "@perennial-fl/core";
+import { compressed, strategies } from "@perennial-fl/strategy";
 import type { Strategy, StrategyName } from "@perennial-fl/strategy";
 import { isStrategyFile, loadStrategy } from "./strategy-file.js";
 import { fraction, rate, whole } from "./values.js";
@@ -95,6 +96,8 @@ export interface StrategyArguments extends StrategyRates {
   readonly fractionFit: number;
   readonly fractionEvaluate: number;
   readonly late: "drop" | "stale";
+  /** Has our own clients send differences. */
+  readonly compress?: DeltaPrecision;
 }
 
 export function strategyOptions(): Option[] {
@@ -131,5 +134,8 @@ export async function strategyOf(given: StrategyArguments): Promise<Strategy> {
   }
   // Which state a strategy keeps is its own business from here on.
   const options = { fractionFit, fractionEvaluate, late, ...clients, ...rates };
-  return isStrategyFile(strategy) ? loadStrategy(strategy, options) : strategies[strategy as StrategyName](options);
+  const made = isStrategyFile(strategy)
+    ? await loadStrategy(strategy, options)
+    : strategies[strategy as StrategyName](options);
+  return given.compress === undefined ? made : compressed(made, given.compress);
 }
