@@ -94,7 +94,7 @@ function run(suite, mutant) {
       CRASH_LIMIT: "16",
     },
     stdio: ["ignore", "pipe", "ignore"],
-    timeout: 120_000,
+    timeout: 300_000,
     killSignal: "SIGKILL",
   });
   let output = "";
