@@ -67,6 +67,9 @@ const refused = (client: string, round: number): EngineEvent => ({
   reply: { type: "refused", message: "not now" },
 });
 
+const reports = (commands: readonly Command[]) =>
+  commands.flatMap((command) => (command.type === "report" ? [command.event] : []));
+
 describe("the engine", () => {
   it("gives up after rounds in a row that moved nothing: one that moves something between them counts from new", () => {
     const plan = planOf({ maxSkippedRounds: 2 });
@@ -136,5 +139,39 @@ describe("the engine", () => {
     expect(apply(once, { ...admitted, late: { ...late, client: "c" } }).open.late).to.have.length(2);
     const carried = { ...state, durable: { ...state.durable, carried: [late] } };
     expect(apply(carried, admitted)).to.equal(carried);
+  });
+
+  it("reports who joins, what opens and what the server measures, by name and round", () => {
+    const plan = planOf({ measures: true });
+    const first = play(plan, stateOf(plan.strategy), joined("a"));
+    expect(reports(first.commands)).to.deep.equal([
+      { type: "client-joined", client: "a", identified: true },
+      { type: "round-opened", round: 1, cohort: ["a"] },
+      { type: "client-asked", round: 1, phase: "fit", client: "a" },
+    ]);
+    const second = play(plan, first.state, fitted("a", 1));
+    expect(reports(second.commands).map(({ type }) => type)).to.deep.equal(["result-accepted"]);
+    const third = play(plan, second.state, { type: "measured", loss: 0.5, metrics: { accuracy: 1 } });
+    expect(reports(third.commands)[0]).to.deep.equal({
+      type: "model-measured",
+      round: 1,
+      loss: 0.5,
+      metrics: { accuracy: 1 },
+    });
+    expect(reports(third.commands)).to.deep.include({ type: "evaluation-opened", round: 1, cohort: [] });
+  });
+
+  it("counts the examples and the metrics of fresh answers and of late ones in the round's record", () => {
+    const strategy = fedBuff({ bufferSize: 1, minAvailableClients: 1 });
+    const plan = planOf({ strategy });
+    const { state } = play(plan, stateOf(strategy), joined("a"));
+    const answer = { type: "fit", update: memoryResult(parameters), numExamples: 3, metrics: { accuracy: 1 } } as const;
+    const late = { client: "b", round: 0, answer, base: memoryResult(parameters) };
+    const carried = { ...state, durable: { ...state.durable, carried: [late] } };
+    const records = play(plan, carried, fitted("a", 1)).commands.flatMap((each) =>
+      each.type === "commit" ? [each.record] : [],
+    );
+    expect(records[0]?.fit).to.deep.include({ numExamples: 4, answered: ["a"], late: [{ client: "b", round: 0 }] });
+    expect(records[0]?.fit.metrics).to.deep.equal({ accuracy: 1 });
   });
 });
