@@ -2,7 +2,7 @@
 import { expect } from "chai";
 import { float32, memoryResult } from "@perennial-fl/core";
 import type { RequestKey } from "@perennial-fl/core";
-import { fedAvg, fedBuff } from "@perennial-fl/strategy";
+import { fedAvg, fedBuff, scaffold } from "@perennial-fl/strategy";
 import type { Strategy } from "@perennial-fl/strategy";
 import { apply, initialState, moved, step } from "../src/index.js";
 import type { Command, EngineEvent, EngineState, Plan } from "../src/index.js";
@@ -173,5 +173,17 @@ describe("the engine", () => {
     );
     expect(records[0]?.fit).to.deep.include({ numExamples: 4, answered: ["a"], late: [{ client: "b", round: 0 }] });
     expect(records[0]?.fit.metrics).to.deep.equal({ accuracy: 1 });
+  });
+
+  it("sends every client of a round the very same list of tensors, records and all, so that it is encoded once", () => {
+    const strategy = scaffold({ ...one, minAvailableClients: 2, minFitClients: 2 });
+    const plan = planOf({ strategy });
+    const first = play(plan, stateOf(strategy), joined("a"));
+    const second = play(plan, first.state, joined("b"));
+    const sent = second.commands.flatMap((command) =>
+      command.type === "send" && command.instruction.type === "fit" ? [command.instruction.parameters] : [],
+    );
+    expect(sent).to.have.length(2);
+    expect(sent[0]).to.have.length(2).and.to.equal(sent[1]);
   });
 });
