@@ -73,6 +73,23 @@ describe("a directory's storage", () => {
     expect(log.records).to.have.lengthOf(2);
   });
 
+  it("reads a log while the disk is full, and goes on with a new file once there is room", async () => {
+    const directory = temporaryDirectory();
+    const { disk, calls } = tracingDisk();
+    await (await directoryStorage(directory).openLog("log")).append(0, bytes("1"));
+    let full = true;
+    const create: Disk["create"] = (path) =>
+      full ? Promise.reject(Object.assign(new Error("ENOSPC"), { code: "ENOSPC" })) : disk.create(path);
+    const log = await directoryStorage(directory, { disk: { ...disk, create } }).openLog("log");
+    expect(log.records).to.deep.equal([bytes("1")]);
+    full = false;
+    calls.length = 0;
+    await log.append(1, bytes("2"));
+    expect(calls).to.deep.equal(["create", "write", "write", "sync", "close", "rename", "syncDirectory"]);
+    const found = await directoryStorage(directory).openLog("log");
+    expect(found.records).to.deep.equal([bytes("1"), bytes("2")]);
+  });
+
   it("needs a directory that exists, and creates none", async () => {
     const directory = join(temporaryDirectory(), "none");
     const storage = directoryStorage(directory);
