@@ -11,10 +11,22 @@ export interface Survivor {
 
 export const survivors: readonly Survivor[] = [
   {
+    file: "checkpointer/dist/src/directory-log.js",
+    code: "attempted.length = 0;",
+    change: "statement removed",
+    why: "Attempts that came true stay known as our own. It would take another writer who appends one of them a second time, byte for byte; every entry of a journal names its round and client, so none occurs twice.",
+  },
+  {
     file: "engine/closing.js",
     code: "return (a.stale?.round ?? Infinity) - (b.stale?.round ?? Infinity);",
     change: "default dropped",
     why: "Only orders a client's fresh update against its stale one. Without it they keep the order they came in, which is the journal's: as fixed, and as good.",
+  },
+  {
+    file: "engine/late.js",
+    code: "if (!plan.strategy.late || state.versions.has(round))",
+    change: "|| is &&",
+    why: "Notes a round's model once more, or where no late answer can count. It is the same model, is asked for only where late answers count, and is dropped when the round commits.",
   },
   {
     file: "engine/progress.js",

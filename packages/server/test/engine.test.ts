@@ -161,16 +161,19 @@ describe("the engine", () => {
     expect(reports(third.commands)).to.deep.include({ type: "evaluation-opened", round: 1, cohort: [] });
   });
 
-  it("counts the examples and the metrics of fresh answers and of late ones in the round's record", () => {
+  it("records the examples and metrics of fresh answers and of late ones in the round that they count in, and in no other", () => {
     const strategy = fedBuff({ bufferSize: 1, minAvailableClients: 1 });
     const plan = planOf({ strategy });
     const { state } = play(plan, stateOf(strategy), joined("a"));
     const answer = { type: "fit", update: memoryResult(parameters), numExamples: 3, metrics: { accuracy: 1 } } as const;
     const late = { client: "b", round: 0, answer, base: memoryResult(parameters) };
     const carried = { ...state, durable: { ...state.durable, carried: [late] } };
-    const records = play(plan, carried, fitted("a", 1)).commands.flatMap((each) =>
-      each.type === "commit" ? [each.record] : [],
+    const next = { type: "admitted", key: fitKey(1), into: 2, late: { ...late, client: "c" } } as const;
+    const commits = play(plan, apply(carried, next), fitted("a", 1)).commands.flatMap((each) =>
+      each.type === "commit" ? [each] : [],
     );
+    const records = commits.map(({ record }) => record);
+    expect(commits[0]?.durable.carried, "what is for the next round").to.deep.equal([next.late]);
     expect(records[0]?.fit).to.deep.include({ numExamples: 4, answered: ["a"], late: [{ client: "b", round: 0 }] });
     expect(records[0]?.fit.metrics).to.deep.equal({ accuracy: 1 });
   });
@@ -185,5 +188,18 @@ describe("the engine", () => {
     );
     expect(sent).to.have.length(2);
     expect(sent[0]).to.have.length(2).and.to.equal(sent[1]);
+  });
+
+  it("warns of an unreadable answer that nobody was asked for, and leaves the round as it is", () => {
+    const plan = planOf();
+    const { state } = play(plan, stateOf(plan.strategy), joined("a"));
+    const { commands } = play(plan, state, {
+      type: "unreadable",
+      client: "b",
+      key: fitKey(1),
+      message: "not a message",
+    });
+    expect(reports(commands)).to.deep.include({ type: "warning", message: "b: not a message" });
+    expect(commands.map(({ type }) => type)).to.not.include("drop");
   });
 });
