@@ -20,7 +20,11 @@ const engineSuites = [
   "packages/server/dist/test/*.test.js",
   "test/dist/identities/*.test.js",
 ];
-const writerSuites = ["packages/checkpointer/dist/test/*.test.js", "test/dist/crash/{crash,bit-rot}.test.js"];
+const writerSuites = [
+  "packages/checkpointer/dist/test/{storage,journal,per-round-state,state,recycled-slots}.test.js",
+  "packages/checkpointer/dist/test/*.test.js",
+  "test/dist/crash/{crash,bit-rot}.test.js",
+];
 const resume = "test/dist/resume/*.test.js";
 
 /** Files by subject, and the suites that are asked about them, the quick ones first. */
