@@ -3,6 +3,7 @@ import type { GraphBuilder, Value } from "../builder.js";
 import { intOf } from "../graph.js";
 import { outputPadding, windowOf } from "../window.js";
 import type { Window } from "../window.js";
+import { fill } from "./site.js";
 import type { Gradient, GradientRule, GradientSite } from "./site.js";
 
 export const convolutionGradients: { readonly [opType: string]: GradientRule } = {
@@ -49,6 +50,8 @@ function convTranspose(g: GraphBuilder, { a, b, dY, node }: GradientSite): reado
  */
 function weightGradient(g: GraphBuilder, x: Value, dY: Value, w: Value, window: Window, group: number): Value {
   const { kernel, strides, pads, dilations } = window;
+  // A kernel that has nothing to sum over leaves its output as it found it.
+  if (x.shape[0] === 0) return fill(g, 0, w);
   const swapped = g.op("Conv", [batchAsChannels(g, x, group), swapFirst(g, dY)], {
     kernel_shape: window.out,
     strides: dilations,
