@@ -28,7 +28,7 @@ for (const version of readdirSync(golden).filter((name) => name.startsWith("clie
     });
 
     it("is not trusted, and not overwritten, where a later version wrote", async () => {
-      for (const name of ["client-fit-0", "client-fit-1", "client-identity"]) {
+      for (const name of ["client-fit-0", "client-fit-1", "client-identity", "client-progress"]) {
         const directory = copyOf(version);
         const states = new PerRoundStateCheckpointer(directory);
         const later: SavedState = { ...(await states.loadCheckpoint(name)), schema: 99 };

@@ -294,6 +294,13 @@ export const mutants: readonly Mutant[] = [
     suite: "test/dist/golden/*.test.js",
   },
   {
+    name: "a client's half-done work of a later version is void without a word",
+    file: "packages/client/dist/src/progress.js",
+    before: 'saved["schema"] === schema)',
+    after: 'saved["schema"] !== undefined)',
+    suite: "test/dist/golden/clients.test.js",
+  },
+  {
     name: "a slot is written over while the round that uses it is open",
     file: `${checkpointer}/recycled-slots.js`,
     before: 'slots.set(name, "full");',

@@ -187,6 +187,17 @@ describe("the round journal's files", () => {
     }
   });
 
+  it("of a later version are refused by name, and left as they are", async () => {
+    const directory = temporaryDirectory();
+    const path = join(directory, journalName);
+    const record = { schema: "2", term: "later", entries: [] };
+    const later = frame(new TextEncoder().encode(JSON.stringify(record)), 0).bytes;
+    writeFileSync(path, later);
+    const { message } = await rejection(openRoundJournal(directoryStorage(directory)), "checkpoint/newer-version");
+    expect(message).to.match(/has schema 2, and this version of Perennial reads schemas up to 1: use a newer version$/);
+    expect(Uint8Array.from(readFileSync(path))).to.deep.equal(later);
+  });
+
   it("are refused when a record is missing in the middle", () => {
     const records = ["a", "b", "c"].map((text) => new TextEncoder().encode(text));
     let checksum = 0;

@@ -2,7 +2,7 @@
 import { FederationError } from "@perennial-fl/core";
 import type { Phase, SavedState } from "@perennial-fl/core";
 import type { AnswerRecord } from "./answer-record.js";
-import { openProgress } from "./progress.js";
+import { loadProgress, openProgress } from "./progress.js";
 import type { Basis, Progress } from "./progress.js";
 
 /** Keeps dictionaries by name. `save` is atomic, and durable when it resolves. */
@@ -34,6 +34,12 @@ export class AnswerStore {
 
   constructor(shelf: Shelf) {
     this.#shelf = shelf;
+  }
+
+  /** Reads all that is kept, half-done work too. Throws what `records` throws. */
+  async check(): Promise<void> {
+    await this.#load();
+    await loadProgress(this.#shelf);
   }
 
   /** All records, in no order. Throws what the shelf throws, `checkpoint/corrupt` and `checkpoint/newer-version`. */

@@ -1,6 +1,6 @@
 // What a client has kept of a training that is not over yet, so that a restart goes on inside it.
 import type { RequestKey, SavedState } from "@perennial-fl/core";
-import { isFederationError, keyText } from "@perennial-fl/core";
+import { FederationError, isFederationError, keyText } from "@perennial-fl/core";
 import type { Shelf } from "./answer-store.js";
 
 /** The place for half-done work on the question in hand. */
@@ -23,7 +23,17 @@ export interface Basis {
 const name = "client-progress";
 const schema = 1;
 
-/** Damaged work is as good as none: the training begins again, and the next `keep` sets the files aside. */
+/**
+ * Half-done work on whatever question. Damaged work is as good as none: the training begins again, and the next `keep`
+ * sets the files aside. Throws `checkpoint/newer-version`: work of a later version is not void, and not to be replaced.
+ */
+export async function loadProgress(shelf: Shelf): Promise<SavedState | undefined> {
+  const saved = await loadWhole(shelf);
+  if (saved === undefined || saved["schema"] === schema) return saved;
+  const message = `reading ${name}: it has schema ${Number(saved["schema"])}, and this version reads schema ${schema}`;
+  throw new FederationError("checkpoint/newer-version", message);
+}
+
 async function loadWhole(shelf: Shelf): Promise<SavedState | undefined> {
   try {
     return await shelf.load(name);
@@ -36,7 +46,7 @@ async function loadWhole(shelf: Shelf): Promise<SavedState | undefined> {
 /** Half-done work rests under one name: whatever comes next replaces it. */
 export async function openProgress(shelf: Shelf, { key, digest, follows }: Basis): Promise<Progress> {
   const basis = { kind: name, schema, key: keyText(key), digest, follows };
-  const saved = await loadWhole(shelf);
+  const saved = await loadProgress(shelf);
   const same = saved !== undefined && Object.entries(basis).every(([part, value]) => saved[part] === value);
   return {
     kept: same ? (saved["work"] as SavedState) : undefined,

@@ -52,7 +52,7 @@ export class Responder {
 
   /** Throws what reading the store throws: what cannot be gone on from is told before any server is met. */
   static async open(options: ResponderOptions): Promise<Responder> {
-    await options.store.records();
+    await options.store.check();
     const feedback = new Feedback();
     const client = remembering(options.client, feedback);
     return new Responder({ ...options, client }, feedback, await client.save());
