@@ -1,6 +1,6 @@
 // The reliability scorecard: runs the suites that prove what is promised of durability, and prints what they found
-// beside what is wanted. `--long` takes an hour instead of minutes, `--only NAME` runs one suite and its rows, `--write`
-// writes docs/scorecard.md. Ends with `N passed, N failed`.
+// beside what is wanted. `--long` takes an hour instead of minutes, `--only NAME` runs one suite and its rows, `--without
+// NAME` all others, `--write` writes docs/scorecard.md. Ends with `N passed, N failed`.
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -11,16 +11,16 @@ import { rows, suites } from "./scorecard-rows.mjs";
 import { shared } from "./shared.mjs";
 
 const flag = { type: "boolean", default: false };
-const { values } = parseArgs({ options: { long: flag, write: flag, only: { type: "string" } } });
-const { long, write, only } = values;
+const { values } = parseArgs({ options: { long: flag, write: flag, only: { type: "string" }, without: { type: "string" } } });
+const { long, write, only, without } = values;
 
 const all = suites(long);
-const chosen = Object.keys(all).filter((name) => only === undefined || name === only);
+const chosen = Object.keys(all).filter((name) => name !== without && (only === undefined || name === only));
 if (chosen.length === 0) {
   console.error(`there is no suite "${only}", only ${Object.keys(all).join(", ")}`);
   process.exit(2);
 }
-if (write && only !== undefined) {
+if (write && (only ?? without) !== undefined) {
   console.error("--write wants all suites");
   process.exit(2);
 }
