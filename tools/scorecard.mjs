@@ -11,7 +11,9 @@ import { rows, suites } from "./scorecard-rows.mjs";
 import { shared } from "./shared.mjs";
 
 const flag = { type: "boolean", default: false };
-const { values } = parseArgs({ options: { long: flag, write: flag, only: { type: "string" }, without: { type: "string" } } });
+const { values } = parseArgs({
+  options: { long: flag, write: flag, only: { type: "string" }, without: { type: "string" } },
+});
 const { long, write, only, without } = values;
 
 const all = suites(long);
