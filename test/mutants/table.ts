@@ -134,7 +134,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a client trains again for a question that it has answered",
     file: responder,
-    before: "if (given?.reply)",
+    before: "if (kept?.reply)",
     after: "if (false)",
     suite: kill,
   },
