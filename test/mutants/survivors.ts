@@ -46,4 +46,22 @@ export const survivors: readonly Survivor[] = [
     change: "statement removed",
     why: "Only spares opening a small result's file for each of its tensors; the same bytes are read without it.",
   },
+  {
+    file: "checkpointer/dist/src/journal.js",
+    code: 'export async function openRoundJournal(storage, term = randomBytes(12).toString("hex")) {',
+    change: "number one larger",
+    why: "A writer's name may have any length, as long as nobody else has it.",
+  },
+  {
+    file: "checkpointer/dist/src/replace-file.js",
+    code: "if (piece.byteLength > smallBytes || held + piece.byteLength > smallBytes) {",
+    change: "> is >=",
+    why: "Says in how many calls a piece of just that size is written; the contents are the same.",
+  },
+  {
+    file: "server/dist/src/runner.js",
+    code: "const fits = ({ client, key }, added) => client !== added.client && key.phase === added.key.phase;",
+    change: "=== is !==",
+    why: "Says which answers share one sync; each is durable before it counts either way.",
+  },
 ];
