@@ -2,6 +2,7 @@
 import type { Mutant } from "./mutant.js";
 import { strategyMutants } from "./strategies.js";
 import { trainingMutants } from "./training.js";
+import { transferMutants } from "./transfer.js";
 import { weatherMutants } from "./weather.js";
 
 const engine = "packages/server/dist/src/engine";
@@ -329,6 +330,7 @@ export const mutants: readonly Mutant[] = [
     suite: "packages/client/dist/test/resumable-training.test.js",
   },
   ...trainingMutants,
+  ...transferMutants,
   ...weatherMutants,
   {
     name: "the ninth client of one Python process waits for ever",

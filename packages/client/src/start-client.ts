@@ -6,7 +6,7 @@ import type { Connection, ErrorCode } from "@perennial-fl/core";
 import type { Storage } from "@perennial-fl/checkpointer";
 import { directoryStorage } from "@perennial-fl/checkpointer";
 import { connect as connectOverNetwork } from "@perennial-fl/transport";
-import type { ConnectOptions } from "@perennial-fl/transport";
+import type { ChunkOptions, ConnectOptions } from "@perennial-fl/transport";
 import { AnswerStore, memoryShelf } from "./answer-store.js";
 import { Backoff } from "./backoff.js";
 import type { BackoffOptions } from "./backoff.js";
@@ -40,6 +40,8 @@ export interface ClientOptions {
   readonly tls?: ConnectOptions["tls"];
   /** How often a silent server is asked whether it is alive; see `ConnectOptions` of the transport. Default 5 minutes. */
   readonly keepaliveMs?: number;
+  /** How long parameters travel between our own peers; see `ChunkOptions` of the transport. */
+  readonly chunks?: ChunkOptions;
   /** Stops the client: what is being answered is finished and kept, unless the client itself gives up. */
   readonly signal?: AbortSignal;
   readonly backoff?: BackoffOptions;
@@ -146,7 +148,13 @@ async function live(
   observe({ type: "finished", reason: "stopped" });
 }
 
-function connector({ serverAddress, connect, tls, keepaliveMs }: ClientOptions): NonNullable<ClientOptions["connect"]> {
+function connector({
+  serverAddress,
+  connect,
+  tls,
+  keepaliveMs,
+  chunks,
+}: ClientOptions): NonNullable<ClientOptions["connect"]> {
   if ((serverAddress === undefined) === (connect === undefined)) {
     throw new FederationError("argument/invalid", "starting a client: give either serverAddress or connect");
   }
@@ -159,6 +167,7 @@ function connector({ serverAddress, connect, tls, keepaliveMs }: ClientOptions):
       ...(clientId !== undefined && { clientId }),
       ...(tls && { tls }),
       ...(keepaliveMs !== undefined && { keepaliveMs }),
+      ...chunks,
     });
 }
 

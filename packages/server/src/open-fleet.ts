@@ -9,11 +9,12 @@ export const transports = { streaming: listenStreaming, grpc: listen } as const;
 /** Opens the fleet, and tells where it listens. Throws `server/address` if the address cannot be bound. */
 export async function openFleet(options: ServerOptions, openSink: OpenSink, run: string): Promise<Fleet> {
   if (options.openFleet) return options.openFleet(openSink, run);
-  const { address = "[::]:8080", tls, observe, transport = "streaming" } = options;
+  const { address = "[::]:8080", tls, observe, transport = "streaming", chunks } = options;
   const fleet = await transports[transport]({
     address,
     openSink,
     run,
+    ...chunks,
     ...(tls && { tls }),
     report: (error: unknown) => observe?.({ type: "warning", message: messageOf(error) }),
   });

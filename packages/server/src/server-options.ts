@@ -4,7 +4,7 @@ import type { ClientId, Fleet, OpenSink, Parameters } from "@perennial-fl/core";
 import type { Retention, Storage, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import type { OnnxModule } from "@perennial-fl/module";
 import type { Strategy } from "@perennial-fl/strategy";
-import type { ListenOptions } from "@perennial-fl/transport";
+import type { ChunkOptions, ListenOptions } from "@perennial-fl/transport";
 import type { History } from "./history.js";
 import type { transports } from "./open-fleet.js";
 import type { Durability } from "./open-journal.js";
@@ -22,6 +22,8 @@ export interface ServerOptions {
    * (grpc-js, which holds whole messages). Clients see no difference. Default `streaming`.
    */
   readonly transport?: keyof typeof transports;
+  /** How long parameters travel between our own peers; see `ChunkOptions` of the transport. */
+  readonly chunks?: ChunkOptions;
   /** The run ends after so many rounds, counted from its beginning. */
   readonly numRounds: number;
   readonly strategy: Strategy;

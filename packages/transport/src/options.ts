@@ -1,10 +1,27 @@
 // What the network's transport is given, and the fleet it gives back.
+import { FederationError } from "@perennial-fl/core";
 import type { Fleet, OpenSink } from "@perennial-fl/core";
 
 /** The longest message that any protobuf peer can take: 2 GiB - 1 bytes. */
 export const longestMessageBytes = 2 ** 31 - 1;
 
-export interface ListenOptions {
+/** Parameters that are longer travel in chunks between our own peers. */
+export const defaultChunkedFromBytes = 2 ** 26;
+
+/** A chunk is held in memory whole by whoever sends it. */
+const mostChunkBytes = 2 ** 30;
+
+export const defaultChunkBytes = 2 ** 24;
+
+/** How long parameters travel between our own peers; Flower's get one message, or none. */
+export interface ChunkOptions {
+  /** The longest chunk that is sent and taken. Default 16 MiB. */
+  readonly chunkBytes?: number;
+  /** Longer encoded parameters are sent in chunks; those too long for a message always are. Default 64 MiB. */
+  readonly chunkedFromBytes?: number;
+}
+
+export interface ListenOptions extends ChunkOptions {
   /** `HOST:PORT`; port 0 takes a free one. */
   readonly address: string;
   readonly openSink: OpenSink;
@@ -27,7 +44,7 @@ export interface ListeningFleet extends Fleet {
   readonly address: string;
 }
 
-export interface ConnectOptions {
+export interface ConnectOptions extends ChunkOptions {
   /** `HOST:PORT`. */
   readonly serverAddress: string;
   /** The client's lasting id; without one it is like a stock Flower client, new with each connection. */
@@ -45,6 +62,26 @@ export interface ConnectOptions {
   readonly keepaliveMs?: number;
   /** How long the answer to that may take before the connection counts as lost. Default 20 s. */
   readonly keepaliveTimeoutMs?: number;
+}
+
+/** The options with their defaults. Throws `argument/invalid` for lengths that are none. */
+export function chunking({
+  chunkBytes = defaultChunkBytes,
+  chunkedFromBytes = defaultChunkedFromBytes,
+}: ChunkOptions): Required<ChunkOptions> {
+  if (!(Number.isSafeInteger(chunkBytes) && chunkBytes >= 1 && chunkBytes <= mostChunkBytes)) {
+    throw new FederationError(
+      "argument/invalid",
+      `chunkBytes is a whole number from 1 to ${mostChunkBytes}, not ${chunkBytes}`,
+    );
+  }
+  if (!(chunkedFromBytes >= 0)) {
+    throw new FederationError(
+      "argument/invalid",
+      `chunkedFromBytes is a number of bytes from 0, not ${chunkedFromBytes}`,
+    );
+  }
+  return { chunkBytes, chunkedFromBytes };
 }
 
 /** What a server of C core lets a client ask, at the most often. */

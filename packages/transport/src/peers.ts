@@ -7,6 +7,7 @@ export const protocolVersion = "1";
 
 /** Names of call metadata between our own peers. Flower's peers send none and ignore ours. */
 export const metadataNames = {
+  chunks: "perennial-chunks",
   client: "perennial-client",
   protocol: "perennial-protocol",
   run: "perennial-run",
@@ -52,6 +53,19 @@ export function identityRefusal(id: string | undefined, version: string | undefi
   } catch (error) {
     return { code: statusCodes.INVALID_ARGUMENT, details: messageOf(error) };
   }
+}
+
+/** What a server tells a client at once; nothing to one that did not say who it is. */
+export function greeting(
+  client: { readonly id: string | undefined; readonly chunks: boolean },
+  server: { readonly run: string | undefined; readonly chunkBytes: number },
+): Readonly<Record<string, string>> {
+  if (client.id === undefined) return {};
+  return {
+    ...(server.run !== undefined && { [metadataNames.run]: server.run }),
+    // The longest chunk that it takes.
+    ...(client.chunks && { [metadataNames.chunks]: String(server.chunkBytes) }),
+  };
 }
 
 /** What the system said, out of a library's account of everything that it has tried; without that, the account. */

@@ -1,9 +1,12 @@
 // The server's side of every transport: who is connected, who was asked what, and what came of it.
 import { FederationError, assert } from "@perennial-fl/core";
 import type { ClientId, Fleet, FleetEvent, Instruction, OpenSink } from "@perennial-fl/core";
+import { defaultPartialLimits } from "./chunks/limits.js";
+import type { PartialLimits } from "./chunks/limits.js";
+import { PartialUpdates } from "./chunks/partial-updates.js";
 import { Queue } from "./queue.js";
 import { Seat } from "./seat.js";
-import type { Link } from "./seat.js";
+import type { Link, Stores } from "./seat.js";
 import { Timers } from "./timers.js";
 import type { Clock } from "./timers.js";
 
@@ -16,13 +19,22 @@ interface Posted {
   readonly deliver?: () => "current" | "outdated";
 }
 
+export interface RosterOptions {
+  /** Instead of the system's clock. */
+  readonly clock?: Clock;
+  /** Told of what went wrong and belongs to no client. */
+  readonly report?: (error: unknown) => void;
+  /** What is held of updates whose clients are away, where it differs from the defaults. */
+  readonly partials?: Partial<PartialLimits>;
+}
+
 /**
  * A fleet without a network: transports seat the clients that reach them and tell it what those say. What a server
  * knows of a client is what it has been told, so `send` addresses the stay whose `joined` event was delivered last,
  * and never a newer one of the same id.
  */
 export class Roster implements Fleet {
-  readonly #openSink: OpenSink;
+  readonly #stores: Stores;
   readonly #posted = new Queue<Posted>();
   readonly #timers: Timers;
   /** The seats that were taken and not yet given back. */
@@ -34,8 +46,9 @@ export class Roster implements Fleet {
   #closed = false;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(openSink: OpenSink, clock?: Clock) {
-    this.#openSink = openSink;
+  constructor(openSink: OpenSink, { clock, report = () => undefined, partials }: RosterOptions = {}) {
+    const limits = { ...defaultPartialLimits, ...partials };
+    this.#stores = { openSink, partials: new PartialUpdates(openSink, limits, report, clock) };
     this.#timers = new Timers(clock);
   }
 
@@ -45,7 +58,7 @@ export class Roster implements Fleet {
     const { client, identified } = link;
     const older = this.#seats.get(client);
     older?.end({ reason: "replaced", message: replacedMessage(client) });
-    const seat = new Seat(link, this.#openSink, older?.settled(), {
+    const seat = new Seat(link, this.#stores, older?.settled(), {
       joined: () => {
         this.#post({ type: "joined", client, identified }, () => this.#known.set(client, seat));
       },
@@ -79,6 +92,7 @@ export class Roster implements Fleet {
   }
 
   send(client: ClientId, instruction: Instruction): void {
+    if ("key" in instruction) this.#stores.partials.asked(instruction.key);
     this.#known.get(client)?.ask(instruction);
   }
 
@@ -101,6 +115,7 @@ export class Roster implements Fleet {
     const seats = [...this.#seats.values()];
     for (const seat of seats) seat.end({ reason: "closing", message: "the server is closing" });
     await Promise.all(seats.map((seat) => seat.settled()));
+    await this.#stores.partials.close();
     this.#posted.end();
   }
 

@@ -11,6 +11,11 @@ import type {
   StoredResult,
   UpdateSink,
 } from "@perennial-fl/core";
+import type { IncomingChunks, PartialUpdates } from "./chunks/partial-updates.js";
+import { forget } from "./forget.js";
+import type { Announced } from "./wire/chunks.js";
+import { encodedParameters } from "./wire/server-message.js";
+import { lengthOfPieces } from "./wire/protobuf-writer.js";
 
 /** Why the server ends a connection. */
 export interface Ending {
@@ -30,6 +35,9 @@ export interface Link {
 /** Opens the place for the update in an answer of this type; throws when no such answer was asked for. */
 export type OpenUpdate = (type: "fit" | "parameters") => UpdateSink;
 
+/** Receives the update of a fit answer that comes in chunks; throws when no such answer was asked for. */
+export type ReceiveChunks = (announced: Announced, chunks: IncomingChunks) => Promise<StoredResult>;
+
 /** What a client turns out to have said. An answer that never came whole is `lost`: nobody is told of it. */
 export type Said =
   Reply<StoredResult> | { readonly type: "disconnect"; readonly reason: string } | { readonly type: "lost" };
@@ -41,7 +49,13 @@ export class Violation extends Error {}
  * A message that comes in: resolves when it is here and its update at rest, rejects when it cannot be read or stored.
  * When it resolves or rejects, nothing writes to the sink any more.
  */
-export type Arrival = (openUpdate: OpenUpdate) => Promise<Said>;
+export type Arrival = (openUpdate: OpenUpdate, receiveChunks: ReceiveChunks) => Promise<Said>;
+
+/** Where updates go. */
+export interface Stores {
+  readonly openSink: OpenSink;
+  readonly partials: PartialUpdates;
+}
 
 /** Where a seat tells what happened, in order. */
 export interface SeatEvents {
@@ -67,6 +81,7 @@ type Keyed = { readonly key?: RequestKey };
 export class Seat {
   readonly #link: Link;
   readonly #openSink: OpenSink;
+  readonly #partials: PartialUpdates;
   readonly #events: SeatEvents;
   #chain: Promise<void>;
   #question: Question | undefined;
@@ -74,9 +89,10 @@ export class Seat {
   #open = true;
 
   /** `after` is what must have been told before: the departure of the same client's older connection. */
-  constructor(link: Link, openSink: OpenSink, after: Promise<void> | undefined, events: SeatEvents) {
+  constructor(link: Link, stores: Stores, after: Promise<void> | undefined, events: SeatEvents) {
     this.#link = link;
-    this.#openSink = openSink;
+    this.#openSink = stores.openSink;
+    this.#partials = stores.partials;
     this.#events = events;
     this.#chain = (after ?? Promise.resolve()).then(() => {
       events.joined();
@@ -141,8 +157,16 @@ export class Seat {
       check(type);
       return (sink = this.#openSink(client, key.key));
     };
+    const receiveChunks: ReceiveChunks = (announced, chunks) => {
+      check("fit");
+      const mostBytes = mostUpdateBytes(question);
+      if (key.key === undefined || !this.#link.identified) {
+        throw new Violation("an update in chunks came from a client that did not say who it is");
+      }
+      return this.#partials.receive({ client, key: key.key, mostBytes }, announced, chunks);
+    };
     try {
-      const said = await arrive(openUpdate);
+      const said = await arrive(openUpdate, receiveChunks);
       if (said.type !== "fit" && said.type !== "parameters") {
         const unused = sink;
         sink = undefined;
@@ -205,19 +229,18 @@ function violationOf(question: Question | undefined, type: Answer["type"]): stri
   return `a ${type} answer came to a ${question.type} instruction`;
 }
 
+/** What an update may have beyond its model: as much as may come in a message of its own. */
+const spareBytes = 2 ** 26;
+
+/** The model that was asked with may come back with as much again beside it. */
+function mostUpdateBytes(question: Question | undefined): number {
+  const model = question?.type === "fit" ? lengthOfPieces(encodedParameters(question.parameters)) : 0;
+  return 2 * model + spareBytes;
+}
+
 /** Whether the server's own disk failed, which is no client's doing and would fail the next one too. */
 function isOurs(error: unknown): boolean {
   return isFederationError(error) && error.code.startsWith("storage/");
-}
-
-/** Forgets what a sink holds of an update that failed; gives the whole story. */
-async function forget(sink: UpdateSink | undefined, error: unknown): Promise<string> {
-  try {
-    await sink?.abort(error);
-    return messageOf(error);
-  } catch (second) {
-    return `${messageOf(error)}; and the update could not be forgotten: ${messageOf(second)}`;
-  }
 }
 
 function withoutKey(instruction: Instruction): Instruction {

@@ -3,10 +3,11 @@ import { expect } from "chai";
 import { connect as connectSocket } from "node:net";
 import { constants } from "node:http2";
 import { float32, memorySink, random, sameTensor, tensor } from "@perennial-fl/core";
-import type { OpenSink, Parameters, Reply, UpdateSink } from "@perennial-fl/core";
+import type { Parameters, Reply } from "@perennial-fl/core";
 import { encodeReply } from "../src/wire/client-message.js";
 import { bytesField, join, textField, varintField } from "../src/wire/protobuf-writer.js";
 import { encodeParameters } from "../src/wire/parameters.js";
+import { recording } from "./recording-sinks.js";
 import { Stage, framed, framedReply } from "./raw-client.js";
 import type { RawCall } from "./raw-client.js";
 
@@ -16,26 +17,6 @@ const update: Parameters = [
   float32([2, 2], [1, 2, 3, 4]),
 ];
 const reply: Reply<Parameters> = { type: "fit", update, numExamples: 300, metrics: { a: 0.5, b: "text" } };
-
-/** Sinks that tell how they ended, in order. */
-function recording(make: () => UpdateSink = memorySink): { openSink: OpenSink; ends: string[] } {
-  const ends: string[] = [];
-  const openSink: OpenSink = () => {
-    const sink = make();
-    return {
-      write: (chunk) => sink.write(chunk),
-      close: (spans) => {
-        ends.push("closed");
-        return sink.close(spans);
-      },
-      abort: (cause) => {
-        ends.push("aborted");
-        return sink.abort(cause);
-      },
-    };
-  };
-  return { openSink, ends };
-}
 
 describe("the streaming server, with raw clients", () => {
   let stage: Stage;

@@ -8,7 +8,7 @@ import type { Reply, Scalar } from "@perennial-fl/core";
 import descriptor from "../src/generated/transport-descriptor.js";
 import { decodeClientMessage, encodeReply } from "../src/wire/client-message.js";
 import { pourParameters } from "../src/wire/parameters.js";
-import { decodeInstruction, encodeInstruction, encodeInstructionPieces } from "../src/wire/server-message.js";
+import { decodeServerMessage, encodeInstruction, encodeInstructionPieces } from "../src/wire/server-message.js";
 
 const root = protobuf.Root.fromJSON(descriptor as unknown as protobuf.INamespace);
 const serverMessage = root.lookupType("flwr.proto.ServerMessage");
@@ -65,7 +65,7 @@ describe("messages on the wire", () => {
       fitIns: { config: Record<string, unknown> };
     };
     expect(Object.keys(seen.fitIns.config).sort()).to.deep.equal(["a", "perennial.key"]);
-    const instruction = decodeInstruction(message);
+    const instruction = decodeServerMessage(message);
     expect(instruction).to.have.property("key").that.deep.equals(key);
     expect(Object.keys("config" in instruction ? instruction.config : {})).to.deep.equal(["a"]);
   });

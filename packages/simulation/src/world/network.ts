@@ -53,12 +53,13 @@ export class VirtualNetwork {
   /** The fleet of a server's process. */
   listen(process: Process, openSink: OpenSink, run: string): Fleet {
     const { scheduler } = this.options;
-    const roster = new Roster(openSink, {
-      set: (elapsed, ms) => scheduler.after(ms, process, elapsed),
-      clear: (due) => {
+    const clock = {
+      set: (elapsed: () => void, ms: number) => scheduler.after(ms, process, elapsed),
+      clear: (due: unknown) => {
         if (due !== undefined) (due as Due).cancelled = true;
       },
-    });
+    };
+    const roster = new Roster(openSink, { clock });
     const listening = { process, roster, run };
     this.#listening = listening;
     return {

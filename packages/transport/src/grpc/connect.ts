@@ -6,11 +6,15 @@ import type { Instruction, Parameters, Reply } from "@perennial-fl/core";
 import { checkClientId } from "../client-id.js";
 import { Inbox } from "../inbox.js";
 import type { ServedConnection } from "../memory.js";
-import { defaultKeepaliveMs, longestMessageBytes } from "../options.js";
-import type { ConnectOptions } from "../options.js";
+import { chunking, defaultKeepaliveMs, longestMessageBytes } from "../options.js";
+import type { ChunkOptions, ConnectOptions } from "../options.js";
 import { metadataNames, protocolVersion, systemReason } from "../peers.js";
 import { encodeDisconnect, encodeReply } from "../wire/client-message.js";
-import { decodeInstruction } from "../wire/server-message.js";
+import { encodeParameters } from "../wire/parameters.js";
+import { lengthOfPieces } from "../wire/protobuf-writer.js";
+import type { Pieces } from "../wire/protobuf-writer.js";
+import { decodeServerMessage } from "../wire/server-message.js";
+import { HeldByServer, sendInChunks } from "./upload.js";
 import { joinMethod, metadataOf, sizeOptions, valueIn } from "./service.js";
 
 /** HTTP/2's default of 64 KiB nearly halves the speed at which a model comes in. */
@@ -46,10 +50,15 @@ export async function connect(options: ConnectOptions): Promise<ServedConnection
   const { keepaliveMs = defaultKeepaliveMs, keepaliveTimeoutMs = defaultKeepaliveTimeoutMs } = options;
   checkTimes({ keepaliveMs, keepaliveTimeoutMs });
   signal?.throwIfAborted();
+  const { chunkBytes, chunkedFromBytes } = chunking(options);
   const identity =
     clientId === undefined
       ? new Metadata()
-      : metadataOf({ [metadataNames.client]: checkClientId(clientId), [metadataNames.protocol]: protocolVersion });
+      : metadataOf({
+          [metadataNames.client]: checkClientId(clientId),
+          [metadataNames.protocol]: protocolVersion,
+          [metadataNames.chunks]: String(chunkBytes),
+        });
   const client = new Client(serverAddress, channelCredentials(options.tls), {
     ...sizeOptions(maxMessageBytes),
     "grpc-node.flow_control_window": windowBytes,
@@ -61,7 +70,7 @@ export async function connect(options: ConnectOptions): Promise<ServedConnection
   });
   const { path, requestSerialize, responseDeserialize } = joinMethod;
   const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, identity);
-  const stay = new Stay(client, call, serverAddress, maxMessageBytes);
+  const stay = new Stay(client, call, serverAddress, { maxMessageBytes, chunkBytes, chunkedFromBytes });
   await stay.connected(signal);
   return stay;
 }
@@ -78,26 +87,34 @@ function channelCredentials(tls: ConnectOptions["tls"]): ReturnType<typeof crede
   return credentials.createSsl(tls.rootCertificates === undefined ? null : Buffer.from(tls.rootCertificates));
 }
 
+/** How long messages and chunks may be. */
+type Lengths = Required<ChunkOptions> & { readonly maxMessageBytes: number };
+
 /** One call of `Join`. */
 class Stay implements ServedConnection {
   readonly #client: Client;
   readonly #call: ClientDuplexStream<Buffer, Buffer>;
   readonly #address: string;
-  readonly #maxMessageBytes: number;
+  readonly #lengths: Lengths;
+  readonly #held = new HeldByServer();
   readonly #inbox: Inbox;
   readonly #over: Promise<void>;
   #asked: Exclude<Instruction["type"], "reconnect"> = "fit";
   #run: string | undefined;
+  /** The longest chunk that the server takes; nothing at one that takes none. */
+  #chunkBytes: number | undefined;
   #reached = false;
 
-  constructor(client: Client, call: ClientDuplexStream<Buffer, Buffer>, address: string, maxMessageBytes: number) {
+  constructor(client: Client, call: ClientDuplexStream<Buffer, Buffer>, address: string, lengths: Lengths) {
     this.#client = client;
     this.#call = call;
     this.#address = address;
-    this.#maxMessageBytes = maxMessageBytes;
+    this.#lengths = lengths;
     this.#inbox = new Inbox(() => this.#leave());
     call.on("metadata", (metadata) => {
       this.#run = valueIn(metadata, metadataNames.run);
+      const taken = Number(valueIn(metadata, metadataNames.chunks));
+      if (taken >= 1) this.#chunkBytes = Math.min(taken, lengths.chunkBytes);
     });
     call.on("data", (message: Buffer) => {
       this.#hear(message);
@@ -107,6 +124,7 @@ class Stay implements ServedConnection {
     this.#over = new Promise((resolve) => {
       call.on("status", (ended) => {
         this.#inbox.end(this.#lossOf(ended));
+        this.#held.end();
         client.close();
         resolve();
       });
@@ -123,18 +141,38 @@ class Stay implements ServedConnection {
 
   async reply(reply: Reply<Parameters>): Promise<void> {
     if (this.#inbox.lost !== undefined) throw this.#inbox.lost;
-    const message = encodeReply(reply, this.#asked);
-    if (message.byteLength > this.#maxMessageBytes) {
-      const size = `${message.byteLength} bytes, more than the ${this.#maxMessageBytes} of a message`;
-      throw new FederationError("wire/too-large", `a ${reply.type} reply has ${size}`);
-    }
-    await this.#write(message);
+    const inChunks = this.#tooLongForOne(reply);
+    if (inChunks !== undefined) {
+      const { chunkBytes, pieces, answer } = inChunks;
+      await sendInChunks(answer, pieces, chunkBytes, this.#held, (message) => this.#write(message));
+    } else await this.#write(this.#encode(reply));
     this.#inbox.answered();
+  }
+
+  #encode(reply: Reply<Parameters>): Buffer {
+    const message = encodeReply(reply, this.#asked);
+    const { maxMessageBytes } = this.#lengths;
+    if (message.byteLength <= maxMessageBytes) return message;
+    const size = `${message.byteLength} bytes, more than the ${maxMessageBytes} of a message`;
+    throw new FederationError("wire/too-large", `a ${reply.type} reply has ${size}`);
+  }
+
+  /** A fit answer that goes in chunks: those that are long, where the server takes them. */
+  #tooLongForOne(
+    reply: Reply<Parameters>,
+  ): { chunkBytes: number; pieces: Pieces; answer: Omit<typeof reply & { type: "fit" }, "update"> } | undefined {
+    if (reply.type !== "fit" || this.#chunkBytes === undefined) return undefined;
+    const { update, ...answer } = reply;
+    const pieces = encodeParameters(update);
+    const { chunkedFromBytes, maxMessageBytes } = this.#lengths;
+    if (lengthOfPieces(pieces) <= Math.min(chunkedFromBytes, maxMessageBytes)) return undefined;
+    return { chunkBytes: this.#chunkBytes, pieces, answer };
   }
 
   /** Ends the stream, and waits a moment for the server to end it too, so that the last reply is not cut off. */
   async close(): Promise<void> {
     this.#inbox.end();
+    this.#held.end();
     this.#call.end();
     const timer = setTimeout(() => {
       this.#call.cancel();
@@ -171,9 +209,12 @@ class Stay implements ServedConnection {
 
   #hear(message: Buffer): void {
     try {
-      const instruction = decodeInstruction(message);
-      if (instruction.type !== "reconnect") this.#asked = instruction.type;
-      this.#inbox.push(instruction);
+      const said = decodeServerMessage(message);
+      if (said.type === "held") this.#held.told(said.offset);
+      else {
+        if (said.type !== "reconnect") this.#asked = said.type;
+        this.#inbox.push(said);
+      }
     } catch (error) {
       this.#inbox.end(error as FederationError);
       this.#call.cancel();

@@ -1,7 +1,7 @@
 // The server's side of Flower's protocol over grpc-js, which holds whole messages and copies them per client.
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { FederationError, messageOf } from "@perennial-fl/core";
-import { longestMessageBytes } from "../options.js";
+import { chunking, longestMessageBytes } from "../options.js";
 import type { ListenOptions, ListeningFleet } from "../options.js";
 import { systemReason } from "../peers.js";
 import { Roster } from "../roster.js";
@@ -20,13 +20,14 @@ const farewellMs = 1_000;
  */
 export async function listen(options: ListenOptions): Promise<ListeningFleet> {
   const { address, openSink, maxMessageBytes = longestMessageBytes, report = () => undefined } = options;
-  const roster = new Roster(openSink);
+  const roster = new Roster(openSink, { report });
+  const { chunkBytes } = chunking(options);
   const server = new Server({
     ...sizeOptions(maxMessageBytes),
     "grpc.keepalive_time_ms": keepaliveMs,
     "grpc.keepalive_permit_without_calls": 0,
   });
-  const calls = openCalls({ roster, maxMessageBytes, report, run: options.run });
+  const calls = openCalls({ roster, maxMessageBytes, chunkBytes, report, run: options.run });
   server.addService({ Join: joinMethod }, { Join: calls.serve });
   const port = await bind(server, address, credentials(options.tls));
   return {
@@ -75,6 +76,8 @@ function shutDown(server: Server): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
       server.forceShutdown();
+      // A connection that its client broke off with an error is one that grpc-js waits for in vain.
+      resolve();
     }, farewellMs);
     server.tryShutdown(() => {
       clearTimeout(timer);

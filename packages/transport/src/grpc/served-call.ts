@@ -3,12 +3,14 @@ import { status } from "@grpc/grpc-js";
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { messageOf } from "@perennial-fl/core";
 import { anonymousId } from "../client-id.js";
-import { identityRefusal, metadataNames, statusOfEnding } from "../peers.js";
+import { Interrupted } from "../http2/byte-source.js";
+import { greeting, identityRefusal, metadataNames, statusOfEnding } from "../peers.js";
 import type { Roster } from "../roster.js";
 import type { Seat } from "../seat.js";
 import { decodeClientMessage } from "../wire/client-message.js";
 import { pourParameters } from "../wire/parameters.js";
 import { checkLength, encodeInstruction } from "../wire/server-message.js";
+import { ServedChunks } from "./served-chunks.js";
 import { metadataOf, valueIn } from "./service.js";
 
 type Call = ServerDuplexStream<Buffer, Buffer>;
@@ -16,6 +18,7 @@ type Call = ServerDuplexStream<Buffer, Buffer>;
 interface CallsOptions {
   readonly roster: Roster;
   readonly maxMessageBytes: number;
+  readonly chunkBytes: number;
   readonly report: (error: unknown) => void;
   readonly run: string | undefined;
 }
@@ -47,20 +50,23 @@ function serveCall(call: Call, guard: (act: () => void) => void, options: CallsO
     endCall(call, refusal.code, refusal.details);
     return;
   }
-  const seat = takeSeat(call, options);
+  const chunks = new ServedChunks(call, options.chunkBytes);
+  const seat = takeSeat(call, chunks, options);
   if (seat === undefined) return;
   call.on("data", (message: Buffer) => {
     guard(() => {
-      hear(seat, message);
+      if (!chunks.takes(message)) hear(seat, message, chunks);
     });
   });
   call.on("cancelled", () => {
     guard(() => {
+      chunks.end();
       seat.leave("the connection was lost");
     });
   });
   call.on("end", () => {
     guard(() => {
+      chunks.end();
       seat.leave("the client closed the connection");
       // Only now, so that the replies before it are at rest when the client reads that its stream has ended.
       void seat.settled().then(() => call.end());
@@ -68,10 +74,12 @@ function serveCall(call: Call, guard: (act: () => void) => void, options: CallsO
   });
 }
 
-function takeSeat(call: Call, { roster, maxMessageBytes, run }: CallsOptions): Seat | undefined {
-  const id = valueIn(call.metadata, metadataNames.client);
+function takeSeat(call: Call, served: ServedChunks, options: CallsOptions): Seat | undefined {
+  const { roster, maxMessageBytes, run, chunkBytes } = options;
+  const [id, takenChunks] = [metadataNames.client, metadataNames.chunks].map((name) => valueIn(call.metadata, name));
+  const client = { id, chunks: takenChunks !== undefined };
   // At once, so that a client knows that it is at a server of ours before the first instruction.
-  call.sendMetadata(metadataOf(id === undefined || run === undefined ? {} : { [metadataNames.run]: run }));
+  call.sendMetadata(metadataOf(greeting(client, { run, chunkBytes })));
   try {
     return roster.join({
       client: id ?? anonymousId(),
@@ -82,6 +90,7 @@ function takeSeat(call: Call, { roster, maxMessageBytes, run }: CallsOptions): S
         call.write(message);
       },
       end: ({ reason, message }) => {
+        served.end();
         endCall(call, statusOfEnding[reason], message);
       },
     });
@@ -91,9 +100,18 @@ function takeSeat(call: Call, { roster, maxMessageBytes, run }: CallsOptions): S
   }
 }
 
-function hear(seat: Seat, bytes: Buffer): void {
-  void seat.hear(async (openUpdate) => {
+function hear(seat: Seat, bytes: Buffer, chunks: ServedChunks): void {
+  void seat.hear(async (openUpdate, receiveChunks) => {
     const message = decodeClientMessage(bytes);
+    if (message.type === "announced") {
+      const { announced, answer } = message;
+      try {
+        return { ...answer, update: await chunks.during(() => receiveChunks(announced, chunks)) };
+      } catch (error) {
+        if (error instanceof Interrupted) return { type: "lost" };
+        throw error;
+      }
+    }
     if (message.type !== "fit" && message.type !== "parameters") return message;
     const sink = openUpdate(message.type);
     const name = `${message.type === "fit" ? "fit_res" : "get_parameters_res"}.parameters`;

@@ -9,8 +9,16 @@ const mostHeld = 2 ** 16;
 /** The stream ended or broke in the middle of a message. */
 export class Interrupted extends Error {}
 
+/** Bytes that are pulled by their reader. */
+export interface Bytes {
+  /** From 1 to `most` bytes that are here, or nothing. */
+  ready(most: number): Buffer | undefined;
+  /** From 1 to `most` bytes, or nothing when no more will come. */
+  some(most: number): Promise<Buffer | undefined>;
+}
+
 /** Pulls a stream. What has arrived stays readable after the stream has ended or broken. */
-export class ByteSource {
+export class ByteSource implements Bytes {
   readonly #stream: ServerHttp2Stream;
   readonly #held: HeldBytes;
   readonly #stallMs: number;
@@ -53,7 +61,6 @@ export class ByteSource {
     this.#patience = Infinity;
   }
 
-  /** From 1 to `most` bytes that are here, or nothing. */
   ready(most: number): Buffer | undefined {
     const [chunk] = this.#chunks;
     if (chunk === undefined) return undefined;
@@ -66,7 +73,6 @@ export class ByteSource {
     return taken;
   }
 
-  /** From 1 to `most` bytes, or nothing when no more will come. */
   async some(most: number): Promise<Buffer | undefined> {
     while (this.#chunks.length === 0 && this.#over === undefined) await this.#more();
     return this.ready(most);

@@ -13,7 +13,13 @@ const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1
 
 /** What a call's headers say. */
 export type Opening =
-  | { readonly type: "join"; readonly id: string | undefined; readonly timeoutMs: number | undefined }
+  | {
+      readonly type: "join";
+      readonly id: string | undefined;
+      readonly timeoutMs: number | undefined;
+      /** Whether the client can send and take chunks. */
+      readonly chunks: boolean;
+    }
   /** The only thing to answer, with nothing after it. */
   | { readonly type: "refused"; readonly headers: OutgoingHttpHeaders };
 
@@ -31,7 +37,8 @@ export function readOpening(headers: IncomingHttpHeaders): Opening {
     (Number.isNaN(timeoutMs)
       ? { code: statusCodes.INTERNAL, details: `a grpc-timeout is not ${JSON.stringify(timeout)}` }
       : identityRefusal(id, textIn(headers, metadataNames.protocol)));
-  if (refusal === undefined) return { type: "join", id, timeoutMs };
+  if (refusal === undefined)
+    return { type: "join", id, timeoutMs, chunks: textIn(headers, metadataNames.chunks) !== undefined };
   return { type: "refused", headers: { ...responseHeaders({}), ...trailersOf(refusal) } };
 }
 

@@ -4,22 +4,25 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { messageOf } from "@perennial-fl/core";
 import type { Instruction } from "@perennial-fl/core";
 import { anonymousId } from "../client-id.js";
-import { metadataNames, statusCodes, statusOfEnding } from "../peers.js";
+import { greeting, statusCodes, statusOfEnding } from "../peers.js";
 import type { CallStatus } from "../peers.js";
 import type { Roster } from "../roster.js";
 import { Violation } from "../seat.js";
-import type { Arrival, Seat } from "../seat.js";
+import type { OpenUpdate, ReceiveChunks, Said, Seat } from "../seat.js";
+import type { AnnouncedFit } from "../wire/client-message.js";
 import { Timers } from "../timers.js";
 import { lengthOfPieces } from "../wire/protobuf-writer.js";
 import { checkLength, encodeInstructionPieces } from "../wire/server-message.js";
 import { ByteSource, Interrupted } from "./byte-source.js";
+import { CallChunks } from "./call-chunks.js";
 import { readOpening, responseHeaders, trailersOf } from "./call-headers.js";
 import { nextLength } from "./frames.js";
 import type { HeldBytes } from "./held-bytes.js";
 import type { StreamingLimits } from "./limits.js";
 import { MessageStream } from "./message-stream.js";
 import { Outgoing } from "./outgoing.js";
-import { arrivalOf } from "./receive.js";
+import { receiveMessage } from "./receive.js";
+import type { Heard } from "./receive.js";
 import type { Uploads } from "./uploads.js";
 
 /** What all calls of a server share. */
@@ -29,6 +32,7 @@ export interface Service {
   readonly held: HeldBytes;
   readonly limits: StreamingLimits;
   readonly maxMessageBytes: number;
+  readonly chunkBytes: number;
   readonly run: string | undefined;
   readonly report: (error: unknown) => void;
 }
@@ -46,9 +50,9 @@ export function serveCall(stream: ServerHttp2Stream, headers: IncomingHttpHeader
     });
     return;
   }
-  const { id, timeoutMs } = opening;
-  const known = id !== undefined && service.run !== undefined;
-  stream.respond(responseHeaders(known ? { [metadataNames.run]: service.run } : {}), { waitForTrailers: true });
+  const { id, timeoutMs, chunks } = opening;
+  const { run, chunkBytes } = service;
+  stream.respond(responseHeaders(greeting({ id, chunks }, { run, chunkBytes })), { waitForTrailers: true });
   const call = new Call(stream, service, timeoutMs);
   call.serve(id).catch((error: unknown) => {
     service.report(error);
@@ -156,12 +160,19 @@ class Call {
       }
       const beganMs = performance.now();
       const message = new MessageStream(this.#source, length, "ClientMessage", this.#service.limits.scalarsBytes);
+      let endedMs: number | undefined;
       await seat.hear(
-        (openUpdate) => this.#receive(message, openUpdate),
+        async (openUpdate, receiveChunks) => {
+          const heard = await this.#receive(message, openUpdate);
+          endedMs = message.endedMs;
+          if (heard.type !== "announced") return heard;
+          const said = await this.#receiveAnnounced(heard, receiveChunks);
+          endedMs = performance.now();
+          return said;
+        },
         () => {
-          const { endedMs = performance.now() } = message;
           // An answer may begin before the server hears that the end of its question has gone.
-          return { sentMs: Math.min(this.#sentMs ?? beganMs, beganMs), beganMs, endedMs };
+          return { sentMs: Math.min(this.#sentMs ?? beganMs, beganMs), beganMs, endedMs: endedMs ?? performance.now() };
         },
       );
       this.#source.messageEnds();
@@ -175,23 +186,42 @@ class Call {
   }
 
   /** One message. One that cannot be read or stored is passed over, so that the client can be asked again. */
-  async #receive(message: MessageStream, openUpdate: Parameters<Arrival>[0]): ReturnType<Arrival> {
+  async #receive(message: MessageStream, openUpdate: OpenUpdate): Promise<Heard> {
     const length = message.root.end;
     const place = await this.#service.uploads.enter(length);
     const restore = this.#widen(length);
     try {
-      return await arrivalOf(message, place)(openUpdate);
+      return await receiveMessage(message, place, openUpdate);
     } catch (error) {
-      if (error instanceof Interrupted) {
-        this.#breakOff();
-        return { type: "lost" };
-      }
+      if (error instanceof Interrupted) return this.#lost();
       if (!(error instanceof Violation)) await message.skipTo(length).catch(() => undefined);
       throw error;
     } finally {
       place.leave();
       restore();
     }
+  }
+
+  /** An answer whose update follows in chunks: in its turn, as one long message would. */
+  async #receiveAnnounced({ announced, answer }: AnnouncedFit, receiveChunks: ReceiveChunks): Promise<Said> {
+    const { uploads, chunkBytes } = this.#service;
+    const place = await uploads.enter(Infinity);
+    const restore = this.#widen(Infinity);
+    try {
+      const chunks = new CallChunks(this.#source, this.#outgoing, chunkBytes);
+      return { ...answer, update: await receiveChunks(announced, chunks) };
+    } catch (error) {
+      if (error instanceof Interrupted) return this.#lost();
+      throw error;
+    } finally {
+      place.leave();
+      restore();
+    }
+  }
+
+  #lost(): Said {
+    this.#breakOff();
+    return { type: "lost" };
   }
 
   /** The client has ended its stream in the middle of a message; one whose connection is lost is told nothing. */

@@ -1,18 +1,16 @@
 // What the streaming server grants its clients: bytes, times and rates.
+import { defaultPartialLimits } from "../chunks/limits.js";
+import type { PartialLimits } from "../chunks/limits.js";
 
-export interface StreamingLimits {
+export interface StreamingLimits extends PartialLimits {
   /** Updates that flow to their sinks at once; other clients' wait in the network. Default 4. */
   readonly uploads: number;
   /** A message up to this long is received without waiting for its turn. Default 64 KiB. */
   readonly smallMessageBytes: number;
   /** What may arrive of a message before it is read: while its upload flows. Default 1 MiB. */
   readonly windowBytes: number;
-  /** Elements are checked and handed to the sink this many bytes at a time; a multiple of 8. Default 1 MiB. */
-  readonly stageBytes: number;
   /** The model is sent this many bytes at a time; the next go when these have gone. Default 256 KiB. */
   readonly sendBytes: number;
-  /** What a message may hold besides its tensors. Default 16 MiB. */
-  readonly scalarsBytes: number;
   /** How long a client may let us wait in mid-message, in either direction, beyond a rate of 1 KiB a second. Default 60 s. */
   readonly stallMs: number;
   /** How long a connection may have no call. Default 60 s. */
@@ -28,12 +26,11 @@ export interface StreamingLimits {
 }
 
 export const defaultLimits: StreamingLimits = {
+  ...defaultPartialLimits,
   uploads: 4,
   smallMessageBytes: 2 ** 16,
   windowBytes: 2 ** 20,
-  stageBytes: 2 ** 20,
   sendBytes: 2 ** 18,
-  scalarsBytes: 2 ** 24,
   stallMs: 60_000,
   idleMs: 60_000,
   keepaliveMs: 210_000,

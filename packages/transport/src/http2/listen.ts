@@ -2,7 +2,7 @@
 import { createSecureServer, createServer } from "node:http2";
 import type { Http2SecureServer, Http2Server, ServerHttp2Session } from "node:http2";
 import { FederationError, messageOf } from "@perennial-fl/core";
-import { longestMessageBytes } from "../options.js";
+import { chunking, longestMessageBytes } from "../options.js";
 import type { ListenOptions, ListeningFleet } from "../options.js";
 import { systemReason } from "../peers.js";
 import { Roster } from "../roster.js";
@@ -35,9 +35,11 @@ export async function listenStreaming(options: ListenStreamingOptions): Promise<
   const { address, openSink, tls, maxMessageBytes = longestMessageBytes, report = () => undefined } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const held = options.held ?? new HeldBytes();
-  const roster = new Roster(openSink);
+  const { chunkBytes } = chunking(options);
+  const { stageBytes, scalarsBytes, partials, partialMs } = limits;
+  const roster = new Roster(openSink, { report, partials: { stageBytes, scalarsBytes, partials, partialMs } });
   const uploads = new Uploads(limits, held);
-  const service: Service = { roster, uploads, held, limits, maxMessageBytes, run: options.run, report };
+  const service: Service = { roster, uploads, held, limits, maxMessageBytes, chunkBytes, run: options.run, report };
   const server = openServer(tls, limits, address);
   const sessions = new Set<ServerHttp2Session>();
   server.on("session", (session: ServerHttp2Session) => {

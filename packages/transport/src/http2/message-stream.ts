@@ -3,7 +3,7 @@ import { FederationError } from "@perennial-fl/core";
 import { lengthOf, malformed, tagOf } from "../wire/protobuf-reader.js";
 import type { Field, WireType } from "../wire/protobuf-reader.js";
 import { Interrupted } from "./byte-source.js";
-import type { ByteSource } from "./byte-source.js";
+import type { Bytes } from "./byte-source.js";
 
 /** A message within the message: its name for errors, and where it ends. */
 export interface Scope {
@@ -19,7 +19,7 @@ export interface Tag {
 
 /** Throws `wire/malformed` naming the scope, and {@link Interrupted} when the bytes end before the message does. */
 export class MessageStream {
-  readonly #source: ByteSource;
+  readonly #source: Bytes;
   readonly #mostBuffered: number;
   /** The whole message. */
   readonly root: Scope;
@@ -28,7 +28,7 @@ export class MessageStream {
   #buffered = 0;
 
   /** A message of `length` bytes, of which at most `mostBuffered` are held in memory. */
-  constructor(source: ByteSource, length: number, name: string, mostBuffered: number) {
+  constructor(source: Bytes, length: number, name: string, mostBuffered: number) {
     this.#source = source;
     this.#mostBuffered = mostBuffered;
     this.root = { name, end: length };

@@ -1,8 +1,9 @@
 // A client's message as it arrives: small fields into memory, elements of tensors straight into the sink.
 import type { StoredResult } from "@perennial-fl/core";
-import type { Arrival, OpenUpdate, Said } from "../seat.js";
+import type { OpenUpdate, Said } from "../seat.js";
 import {
   AnswerReader,
+  checkNoChunk,
   holdsParameters,
   isSmallField,
   memberOf,
@@ -11,35 +12,40 @@ import {
   noAnswer,
   readDisconnect,
 } from "../wire/client-message.js";
-import type { Answer } from "../wire/client-message.js";
-import { npyElementsOffset, npyPrologueBytes, spanOfNpy } from "../wire/npy.js";
-import { checkTensorType, mostTensors } from "../wire/parameters.js";
-import { malformed, textIn } from "../wire/protobuf-reader.js";
+import type { AnnouncedFit, Answer } from "../wire/client-message.js";
+import { checkTensorType } from "../wire/parameters.js";
+import { receiveParameters } from "./arriving-parameters.js";
 import type { MessageStream, Scope } from "./message-stream.js";
 import { UpdateWriter } from "./update-writer.js";
 import type { Place } from "./uploads.js";
 
-/** The arrival of the message that a stream holds, through the buffers of a place. */
-export function arrivalOf(message: MessageStream, { stages }: Place): Arrival {
-  return async (openUpdate) => {
-    const update = new ArrivingUpdate(openUpdate, stages);
-    try {
-      return await receive(message, update);
-    } finally {
-      await update.settled();
-    }
-  };
+/** What a message turns out to be, or an answer whose update comes in messages after it. */
+export type Heard = Said | AnnouncedFit;
+
+/** Receives the message that a stream holds, through the buffers of a place. */
+export async function receiveMessage(
+  message: MessageStream,
+  { stages }: Place,
+  openUpdate: OpenUpdate,
+): Promise<Heard> {
+  const update = new ArrivingUpdate(openUpdate, stages);
+  try {
+    return await receive(message, update);
+  } finally {
+    await update.settled();
+  }
 }
 
-async function receive(message: MessageStream, update: ArrivingUpdate): Promise<Said> {
+async function receive(message: MessageStream, update: ArrivingUpdate): Promise<Heard> {
   const { root } = message;
-  let said: (() => Promise<Said>) | undefined;
+  let said: (() => Promise<Heard>) | undefined;
   for (;;) {
     const tag = await message.next(root);
     // The sink is closed only now, so that nothing comes to rest out of a message that turns out to be none.
     if (tag === undefined) break;
     const member = memberOf(tag.number);
     if (member === undefined) {
+      checkNoChunk(tag.number);
       await message.skip(tag, root);
       continue;
     }
@@ -60,7 +66,7 @@ async function receiveAnswer(
   message: MessageStream,
   scope: Scope,
   update: ArrivingUpdate,
-): Promise<() => Promise<Said>> {
+): Promise<() => Promise<Heard>> {
   const reader = new AnswerReader(type);
   for (let tag = await message.next(scope); tag !== undefined; tag = await message.next(scope)) {
     if (holdsParameters(type, tag.number) && !reader.refused) {
@@ -68,6 +74,8 @@ async function receiveAnswer(
     } else if (isSmallField(type, tag.number)) reader.read(await message.value(tag, scope));
     else await message.skip(tag, scope);
   }
+  const announced = reader.announcedFit(update.begun);
+  if (announced !== undefined) return () => Promise.resolve(announced);
   return async () => {
     const withoutUpdate = reader.reply(undefined);
     if (withoutUpdate.type !== "fit" && withoutUpdate.type !== "parameters") return withoutUpdate;
@@ -87,18 +95,13 @@ class ArrivingUpdate {
     this.#stages = stages;
   }
 
+  get begun(): boolean {
+    return this.#writer !== undefined;
+  }
+
   /** Reads a `parameters` field to its end. Protobuf merges what comes in several parts. */
   async receive(type: "fit" | "parameters", message: MessageStream, scope: Scope): Promise<void> {
-    const writer = this.#open(type);
-    for (let tag = await message.next(scope); tag !== undefined; tag = await message.next(scope)) {
-      if (tag.number === 1) {
-        if (writer.tensors >= mostTensors) throw malformed(scope.name, `has more than ${mostTensors} tensors`);
-        const name = `${scope.name}.tensors[${writer.tensors}]`;
-        await receiveTensor(message, await message.open(tag, scope, name), writer);
-      } else if (tag.number === 2) {
-        this.#tensorType = textIn(await message.value(tag, scope), `${scope.name}.tensor_type`);
-      } else await message.skip(tag, scope);
-    }
+    this.#tensorType = (await receiveParameters(message, scope, this.#open(type))) ?? this.#tensorType;
   }
 
   close(type: "fit" | "parameters", name: string): Promise<StoredResult> {
@@ -114,14 +117,4 @@ class ArrivingUpdate {
   #open(type: "fit" | "parameters"): UpdateWriter {
     return (this.#writer ??= new UpdateWriter(this.#openUpdate(type), this.#stages));
   }
-}
-
-async function receiveTensor(message: MessageStream, scope: Scope, writer: UpdateWriter): Promise<void> {
-  const fileBytes = message.left(scope);
-  const prologue = await message.take(scope, Math.min(npyPrologueBytes, fileBytes));
-  const offset = npyElementsOffset(prologue, fileBytes, scope.name);
-  // The shortest header of version 1 ends before the prologue does only where there is no dictionary in it.
-  const rest = await message.take(scope, Math.max(offset - npyPrologueBytes, 0));
-  const span = spanOfNpy(Buffer.concat([prologue, rest]), fileBytes, scope.name);
-  await writer.take(span, scope.name, message);
 }

@@ -3,6 +3,7 @@ import { elementSize, firstNonFinite } from "@perennial-fl/core";
 import type { StoredResult, TensorSpan, UpdateSink } from "@perennial-fl/core";
 import { checkBooleans } from "../wire/npy.js";
 import { flatTensor, rowMajorIndex } from "../wire/parameters.js";
+import type { TensorTaker } from "./arriving-parameters.js";
 import type { MessageStream } from "./message-stream.js";
 import type { Place } from "./uploads.js";
 
@@ -16,7 +17,7 @@ interface Current {
 }
 
 /** Writes one update. Whatever happens, `settled` must be awaited before the buffers are used again. */
-export class UpdateWriter {
+export class UpdateWriter implements TensorTaker {
   readonly #sink: UpdateSink;
   readonly #spans: TensorSpan[] = [];
   #stage: Uint8Array;

@@ -1,6 +1,8 @@
 // flwr.proto.ClientMessage: replies on the wire.
 import type { FederationError, Parameters, Reply } from "@perennial-fl/core";
 import { carriedCount } from "../carried.js";
+import { announcedField, chunkFields, readAnnounced } from "./chunks.js";
+import type { Announced } from "./chunks.js";
 import { encodeParameters, readParameters } from "./parameters.js";
 import type { WireParameters } from "./parameters.js";
 import { bytesIn, fieldsOf, floatIn, malformed, safeIntegerIn, textIn, uint64In } from "./protobuf-reader.js";
@@ -24,8 +26,18 @@ const names = {
 /** flwr.proto.Reason by its numbers. */
 const reasons = ["UNKNOWN", "RECONNECT", "POWER_DISCONNECTED", "WIFI_UNAVAILABLE", "ACK"] as const;
 
-/** What a client says: an answer, or that it leaves. */
-export type ClientMessage = Reply<WireParameters> | { readonly type: "disconnect"; readonly reason: string };
+/** What a client says: an answer, its update perhaps in chunks after it, or that it leaves. */
+export type ClientMessage =
+  Reply<WireParameters> | AnnouncedFit | { readonly type: "disconnect"; readonly reason: string };
+
+type FitReply = Extract<Reply<Parameters>, { type: "fit" }>;
+
+/** A fit answer whose update is yet to come. */
+export interface AnnouncedFit {
+  readonly type: "announced";
+  readonly announced: Announced;
+  readonly answer: Omit<FitReply, "update">;
+}
 
 /** What Flower's own clients say with an answer that is one. */
 const success: Pieces = bytesField(1, textField(2, "Success"));
@@ -40,10 +52,8 @@ export function encodeReply(reply: Reply<Parameters>, asked: Answer): Buffer {
       return answer("properties", success, encodeScalars(2, reply.properties));
     case "parameters":
       return answer("parameters", success, bytesField(2, encodeParameters(reply.update)));
-    case "fit": {
-      const update = bytesField(2, encodeParameters(reply.update));
-      return answer("fit", success, update, countField(reply.numExamples), encodeScalars(4, reply.metrics));
-    }
+    case "fit":
+      return fitAnswer(reply, bytesField(2, encodeParameters(reply.update)));
     case "evaluate": {
       // proto3 leaves out a zero, but not a negative zero.
       const loss = Object.is(reply.loss, 0) ? [] : floatField(2, reply.loss);
@@ -52,6 +62,15 @@ export function encodeReply(reply: Reply<Parameters>, asked: Answer): Buffer {
     case "refused":
       return answer(asked, refusal(asked, reply.message));
   }
+}
+
+/** The bytes of a fit answer whose update follows in chunks. */
+export function encodeAnnouncedFit(reply: Omit<FitReply, "update">, announced: Announced): Buffer {
+  return fitAnswer(reply, announcedField(announced));
+}
+
+function fitAnswer({ numExamples, metrics }: Omit<FitReply, "update">, update: Pieces): Buffer {
+  return answer("fit", success, update, countField(numExamples), encodeScalars(4, metrics));
 }
 
 /** The bytes with which a client leaves when it was told to reconnect. */
@@ -80,7 +99,10 @@ export function decodeClientMessage(message: Uint8Array): ClientMessage {
   let said: ClientMessage | undefined;
   for (const field of fieldsOf(message, "ClientMessage")) {
     const member = memberOf(field.number);
-    if (member === undefined) continue;
+    if (member === undefined) {
+      checkNoChunk(field.number);
+      continue;
+    }
     if (said !== undefined) throw moreThanOneAnswer();
     const bytes = bytesIn(field, nameOfMember(member));
     said = member === "disconnect" ? readDisconnect(bytes) : readAnswer(member, bytes);
@@ -103,7 +125,7 @@ export function nameOfMember(member: Answer | "disconnect"): string {
 const smallFields: Readonly<Record<Answer, readonly number[]>> = {
   properties: [1, 2],
   parameters: [1],
-  fit: [1, 3, 4],
+  fit: [1, 3, 4, chunkFields.announced],
   evaluate: [1, 2, 3, 4],
 };
 
@@ -125,6 +147,12 @@ export function moreThanOneAnswer(): FederationError {
   return malformed("ClientMessage", "holds more than one answer");
 }
 
+/** A chunk is only looked for after its announcement. */
+export function checkNoChunk(fieldNumber: number): void {
+  if (fieldNumber === chunkFields.chunk)
+    throw malformed("ClientMessage", "holds a chunk of an update that nothing announced");
+}
+
 export function readDisconnect(message: Uint8Array): ClientMessage & { readonly type: "disconnect" } {
   let reason = 0n;
   for (const field of fieldsOf(message, "disconnect_res")) {
@@ -133,7 +161,7 @@ export function readDisconnect(message: Uint8Array): ClientMessage & { readonly 
   return { type: "disconnect", reason: reasons[Number(reason)] ?? `reason ${reason}` };
 }
 
-function readAnswer(type: Answer, message: Uint8Array): Reply<WireParameters> {
+function readAnswer(type: Answer, message: Uint8Array): Reply<WireParameters> | AnnouncedFit {
   const reader = new AnswerReader(type);
   const files: Uint8Array[] = [];
   let tensorType = "";
@@ -145,7 +173,7 @@ function readAnswer(type: Answer, message: Uint8Array): Reply<WireParameters> {
       tensorType = part.tensorType || tensorType;
     } else reader.read(field);
   }
-  return reader.reply({ files, tensorType });
+  return reader.announcedFit(files.length > 0) ?? reader.reply({ files, tensorType });
 }
 
 /** Reads an answer field by field, all but its tensors. */
@@ -153,6 +181,7 @@ export class AnswerReader {
   readonly #type: Answer;
   readonly #scalars: ScalarsReader;
   #refused: string | undefined;
+  #announced: Announced | undefined;
   #loss = 0;
   #numExamples = 0;
 
@@ -172,8 +201,17 @@ export class AnswerReader {
     if (!isSmallField(type, field.number)) return;
     if (field.number === 1) this.#refused = readStatus(bytesIn(field, `${name}.status`), `${name}.status`);
     else if (field.number === 3) this.#numExamples = safeIntegerIn(field, `${name}.num_examples`);
+    else if (field.number === chunkFields.announced) this.#announced = readAnnounced(field, `${name}.announced`);
     else if (field.number === (type === "properties" ? 2 : 4)) this.#scalars.read(field);
     else this.#loss = floatIn(field, `${name}.loss`);
+  }
+
+  /** The answer, if its update comes in chunks; tensors must then not have come with it. */
+  announcedFit(hasTensors: boolean): AnnouncedFit | undefined {
+    if (this.#announced === undefined || this.refused) return undefined;
+    if (hasTensors) throw malformed("fit_res", "holds an update and announces another");
+    const answer = { type: "fit", numExamples: this.#numExamples, metrics: this.#scalars.scalars } as const;
+    return { type: "announced", announced: this.#announced, answer };
   }
 
   /** The whole answer, with its tensors held in whatever way. */

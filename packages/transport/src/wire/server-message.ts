@@ -1,6 +1,7 @@
 // flwr.proto.ServerMessage: instructions on the wire.
 import { FederationError } from "@perennial-fl/core";
 import type { Config, Instruction, Parameters } from "@perennial-fl/core";
+import { chunkFields, readHeld } from "./chunks.js";
 import { decodeParameters, encodeParameters, noParameters, readParameters } from "./parameters.js";
 import { bytesIn, fieldsOf, malformed, safeIntegerIn } from "./protobuf-reader.js";
 import type { Field } from "./protobuf-reader.js";
@@ -13,7 +14,7 @@ import { ScalarsReader, encodeScalars } from "./scalars.js";
 const numbers = { reconnect: 1, properties: 2, parameters: 3, fit: 4, evaluate: 5 } as const;
 
 /** The pieces of parameters, by their identity: headers, and views of the tensors' own memory. */
-const encodedParameters = new WeakMap<Parameters, Pieces>();
+const known = new WeakMap<Parameters, Pieces>();
 
 /** The whole message that was joined last for some parameters. */
 const joined = new WeakMap<Parameters, { readonly head: Buffer; readonly config: Buffer; readonly message: Buffer }>();
@@ -51,16 +52,17 @@ export function encodeInstructionPieces(instruction: Instruction): Pieces {
     case "evaluate": {
       const { type, parameters, key } = instruction;
       const config = join(encodeScalars(2, withKey(instruction.config, key)));
-      return bytesField(numbers[type], [...bytesField(1, piecesOf(parameters)), config]);
+      return bytesField(numbers[type], [...bytesField(1, encodedParameters(parameters)), config]);
     }
   }
 }
 
-function piecesOf(parameters: Parameters): Pieces {
-  const known = encodedParameters.get(parameters);
-  if (known !== undefined) return known;
+/** The pieces of parameters, made once for each array. */
+export function encodedParameters(parameters: Parameters): Pieces {
+  const before = known.get(parameters);
+  if (before !== undefined) return before;
   const pieces = encodeParameters(parameters);
-  encodedParameters.set(parameters, pieces);
+  known.set(parameters, pieces);
   return pieces;
 }
 
@@ -76,18 +78,21 @@ function wholeSeconds(seconds: number): bigint {
   throw new FederationError("argument/invalid", `a client reconnects after whole seconds from 0, not ${seconds}`);
 }
 
+/** What a server says: an instruction, or how much it holds of an update that comes in chunks. */
+export type ServerMessage = Instruction | { readonly type: "held"; readonly offset: number };
+
 /**
- * The instruction in a message; its tensors are views of the message where order and alignment allow it. Throws
+ * What a server's message says; an instruction's tensors are views of the message where order and alignment allow it. Throws
  * `wire/malformed` or `wire/unsupported`, naming the field.
  */
-export function decodeInstruction(message: Uint8Array): Instruction {
-  let instruction: Instruction | undefined;
-  for (const field of fieldsOf(message, "ServerMessage")) instruction = memberOf(field) ?? instruction;
-  if (instruction === undefined) throw malformed("ServerMessage", "holds no instruction");
-  return instruction;
+export function decodeServerMessage(message: Uint8Array): ServerMessage {
+  let said: ServerMessage | undefined;
+  for (const field of fieldsOf(message, "ServerMessage")) said = memberOf(field) ?? said;
+  if (said === undefined) throw malformed("ServerMessage", "holds no instruction");
+  return said;
 }
 
-function memberOf(field: Field): Instruction | undefined {
+function memberOf(field: Field): ServerMessage | undefined {
   switch (field.number) {
     case numbers.reconnect:
       return { type: "reconnect", seconds: readSeconds(bytesIn(field, "reconnect_ins")) };
@@ -99,6 +104,8 @@ function memberOf(field: Field): Instruction | undefined {
       return readModel("fit", bytesIn(field, "fit_ins"));
     case numbers.evaluate:
       return readModel("evaluate", bytesIn(field, "evaluate_ins"));
+    case chunkFields.held:
+      return { type: "held", offset: readHeld(field) };
     default:
       return undefined;
   }

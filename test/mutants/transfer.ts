@@ -1,0 +1,57 @@
+// Deliberate defects of parameters that travel in chunks.
+import type { Mutant } from "./mutant.js";
+
+const chunks = "packages/transport/dist/src/chunks";
+const suite = "packages/transport/dist/test/chunked-uploads.test.js";
+
+export const transferMutants: readonly Mutant[] = [
+  {
+    name: "an update in chunks counts whatever its digest",
+    file: `${chunks}/chunked-parameters.js`,
+    before: "if (found === sha256)",
+    after: "if (found !== undefined)",
+    suite,
+  },
+  {
+    name: "a chunk is taken wherever it begins",
+    file: `${chunks}/chunked-parameters.js`,
+    before: "if (offset !== this.#offset)",
+    after: "if (offset < 0)",
+    suite,
+  },
+  {
+    name: "an update whose connection was lost begins anew",
+    file: `${chunks}/partial-updates.js`,
+    before: "if (thrown instanceof Interrupted && this.#wait(partial))",
+    after: "if (thrown instanceof Interrupted && this.#wait(partial) && this.#waiting.delete(partial.client))",
+    suite,
+  },
+  {
+    name: "updates for former questions wait on",
+    file: `${chunks}/partial-updates.js`,
+    before: "if (!sameKey(partial.key, key))",
+    after: "if (false)",
+    suite,
+  },
+  {
+    name: "an update in chunks may be of any length",
+    file: `${chunks}/partial-updates.js`,
+    before: "if (byteLength > mostBytes)",
+    after: "if (byteLength > Infinity)",
+    suite,
+  },
+  {
+    name: "any number of updates wait for their clients",
+    file: `${chunks}/partial-updates.js`,
+    before: "this.#waiting.size > partials",
+    after: "this.#waiting.size > Infinity",
+    suite,
+  },
+  {
+    name: "a client that comes back sends its update from the start",
+    file: "packages/transport/dist/src/grpc/upload.js",
+    before: "stretches(pieces, begin, chunkBytes)",
+    after: "stretches(pieces, 0, chunkBytes)",
+    suite: "packages/client/dist/test/upload.test.js",
+  },
+];
