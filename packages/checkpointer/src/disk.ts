@@ -1,8 +1,5 @@
 // The few raw file operations that all durable I/O goes through. A test puts a disk here that fails at the N-th call.
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, openSync, readSync } from "node:fs";
-import { access, lstat, open, readdir, rename, statfs, unlink } from "node:fs/promises";
-import type { FileHandle } from "node:fs/promises";
 import type { StorageLock } from "./storage.js";
 
 /** What lies at a path; a symbolic link is not followed. */
@@ -80,83 +77,4 @@ export async function readFully(file: DiskFile, target: Uint8Array, position: nu
     done += count;
   }
   return done;
-}
-
-/** The machine's own disk. */
-export const nodeDisk: Disk = {
-  async create(path) {
-    const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
-    return diskFile(await open(path, O_CREAT | O_EXCL | O_WRONLY | noFollow(O_NOFOLLOW), 0o600));
-  },
-  async open(path, access) {
-    const { O_NOFOLLOW, O_RDONLY, O_RDWR } = constants;
-    return diskFile(await open(path, (access === "read" ? O_RDONLY : O_RDWR) | noFollow(O_NOFOLLOW)));
-  },
-  readSync(path, target, position) {
-    const descriptor = openSync(path, constants.O_RDONLY | noFollow(constants.O_NOFOLLOW));
-    try {
-      return readSync(descriptor, target, 0, target.byteLength, position);
-    } finally {
-      closeSync(descriptor);
-    }
-  },
-  rename,
-  unlink,
-  readdir,
-  async stat(path) {
-    try {
-      return entryOf(await lstat(path, { bigint: true }));
-    } catch (error) {
-      if (systemCode(error) === "ENOENT") return undefined;
-      throw error;
-    }
-  },
-  checkWritable: (directory) => access(directory, constants.W_OK | constants.X_OK),
-  async free(directory) {
-    const { bavail, bsize } = await statfs(directory);
-    return bavail * bsize;
-  },
-  async syncDirectory(directory) {
-    // Windows has no way to sync a directory; its journal orders a rename after the flush of the file.
-    if (process.platform === "win32") return;
-    const handle = await open(directory, constants.O_RDONLY);
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  },
-};
-
-function diskFile(handle: FileHandle): DiskFile {
-  return {
-    write: async (bytes, position) => (await handle.write(bytes, 0, bytes.byteLength, position)).bytesWritten,
-    read: async (target, position) => (await handle.read(target, 0, target.byteLength, position)).bytesRead,
-    sync: () => handle.datasync(),
-    stat: async () => entryOf(await handle.stat({ bigint: true })),
-    close: () => handle.close(),
-  };
-}
-
-interface RawStat {
-  isFile(): boolean;
-  isDirectory(): boolean;
-  readonly size: bigint;
-  readonly dev: bigint;
-  readonly ino: bigint;
-  readonly birthtimeNs: bigint;
-}
-
-function entryOf(stat: RawStat): DiskEntry {
-  return {
-    kind: stat.isFile() ? "file" : stat.isDirectory() ? "directory" : "other",
-    byteLength: Number(stat.size),
-    identity: `${stat.dev}:${stat.ino}`,
-    born: stat.birthtimeNs,
-  };
-}
-
-/** Windows does not have the flag. */
-function noFollow(flag: number | undefined): number {
-  return flag ?? 0;
 }

@@ -4,7 +4,7 @@ export { openResult } from "./blob-reference.js";
 export type { DirectoryStorageOptions } from "./directory-storage.js";
 export { directoryStorage } from "./directory-storage.js";
 export type { Disk, DiskEntry, DiskFile } from "./disk.js";
-export { nodeDisk } from "./disk.js";
+export { nodeDisk } from "./node-disk.js";
 export * from "./inspect.js";
 export type { JournalEntry, RoundJournal } from "./journal.js";
 export { journalName, openRoundJournal } from "./journal.js";
@@ -29,6 +29,7 @@ export {
 } from "./score-checkpointers.js";
 export type { StateFile } from "./state-file.js";
 export { decodeState, encodeState } from "./state-file.js";
+export { jsonOfSaved, savedOfJson } from "./state-values.js";
 export { readSafetensors } from "./safetensors.js";
 export type { FileTensor, SafetensorsFile, SealedFile } from "./safetensors.js";
 export { joined } from "./joined.js";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Parameters, Saved, SavedState, Tensor, TensorHeader } from "@perennial-fl/core";
 import { FederationError, messageOf } from "@perennial-fl/core";
 import { readLog } from "./directory-log.js";
-import { nodeDisk } from "./disk.js";
+import { nodeDisk } from "./node-disk.js";
 import { decodeRecord, journalName } from "./journal.js";
 import type { ModuleFormat, ModuleRecord } from "./module-file.js";
 import { decodeModule } from "./module-file.js";

@@ -4,7 +4,7 @@ import type { Metrics, Parameters, Tensor } from "@perennial-fl/core";
 import { FederationError, isFederationError, messageOf } from "@perennial-fl/core";
 import type { OnnxModule } from "@perennial-fl/module";
 import { directoryStorage } from "./directory-storage.js";
-import { nodeDisk } from "./disk.js";
+import { nodeDisk } from "./node-disk.js";
 import type { ModuleFile, ModuleFormat, ModuleRecord, ModuleScore } from "./module-file.js";
 import { decodeModule, encodeModule } from "./module-file.js";
 import { checkName } from "./names.js";

@@ -49,6 +49,16 @@ export function decodeValue(json: Json, source: ElementSource): Saved {
   return decode(json, source, 0);
 }
 
+/** One value as JSON, its arrays within the text. Throws as {@link encodeValue}. */
+export function jsonOfSaved(value: Saved): string {
+  return JSON.stringify(encodeValue(value, inlineElements, "value"));
+}
+
+/** The value that {@link jsonOfSaved} made a text of. Throws `checkpoint/corrupt`, or a `SyntaxError` for what is no JSON. */
+export function savedOfJson(text: string): Saved {
+  return decodeValue(JSON.parse(text) as Json, inlineElements);
+}
+
 function encode(value: unknown, store: ElementStore, path: string, above: readonly object[]): Json {
   switch (typeof value) {
     case "boolean":

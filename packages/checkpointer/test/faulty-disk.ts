@@ -1,6 +1,6 @@
 // A disk that fails at its N-th call, and knows which files were left open.
 import type { Disk, DiskFile } from "../src/disk.js";
-import { nodeDisk } from "../src/disk.js";
+import { nodeDisk } from "../src/node-disk.js";
 
 /** `short` writes a part, and goes on as a disk may; the others are the system's error codes. */
 export type Fault = "EIO" | "ENOSPC" | "EACCES" | "short";

@@ -6,7 +6,7 @@ import type { Saved, Tensor } from "@perennial-fl/core";
 import { expect } from "chai";
 import { directoryStorage } from "../src/directory-storage.js";
 import type { Disk } from "../src/disk.js";
-import { nodeDisk } from "../src/disk.js";
+import { nodeDisk } from "../src/node-disk.js";
 import { openRoundJournal } from "../src/journal.js";
 import type { RoundJournal } from "../src/journal.js";
 import { rejection, temporaryDirectory } from "./temporary.js";

@@ -7,7 +7,7 @@ import { expect } from "chai";
 import { describeStorage } from "../src/conformance.js";
 import { directoryStorage } from "../src/directory-storage.js";
 import type { Disk, DiskFile } from "../src/disk.js";
-import { nodeDisk } from "../src/disk.js";
+import { nodeDisk } from "../src/node-disk.js";
 import { lockAddress } from "../src/lock.js";
 import { memoryStorage } from "../src/memory-storage.js";
 import { rejection, temporariesIn, temporaryDirectory } from "./temporary.js";

@@ -9,6 +9,8 @@ import type {
   StateDescription,
 } from "@perennial-fl/checkpointer";
 import type { Obstacle, Trainability } from "@perennial-fl/module";
+import { historyOfLines } from "@perennial-fl/server";
+import type { History } from "@perennial-fl/server";
 import { privacySpent } from "@perennial-fl/strategy";
 import { paint, percent } from "./table.js";
 
@@ -127,12 +129,11 @@ function privacyText(strategyState: Saved | undefined): string | undefined {
   return epsilon === undefined ? undefined : `epsilon ${epsilon.toPrecision(4)} at delta ${delta}`;
 }
 
-function lastRound(history: Saved | undefined): { loss: number | undefined; accuracy: number | undefined } {
-  const last = Array.isArray(history) ? record((history as readonly Saved[]).at(-1)) : undefined;
-  return {
-    loss: number(last?.["loss"]),
-    accuracy: number(record(record(last?.["evaluate"])?.["metrics"])?.["accuracy"]),
-  };
+/** States of a schema before 3 hold their history as values. */
+function lastRound(saved: Saved | undefined): { loss: number | undefined; accuracy: number | undefined } {
+  const history = saved instanceof Uint8Array ? historyOfLines(saved) : Array.isArray(saved) ? (saved as History) : [];
+  const last = history.at(-1);
+  return { loss: last?.loss, accuracy: last?.evaluate.metrics["accuracy"] };
 }
 
 /** Lines for a person, a paragraph a file. */

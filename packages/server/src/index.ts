@@ -32,6 +32,7 @@ export { runEngine } from "./runner.js";
 export type { World } from "./runner.js";
 export type { RoundTimes } from "./round-times.js";
 export type { ServerEvent } from "./server-event.js";
+export { historyOfLines } from "./history-lines.js";
 export { serverStateSchema } from "./migrations.js";
 export { loadServerState, saveServerState, stateName } from "./server-state.js";
 export type { ServerState } from "./server-state.js";

@@ -3,6 +3,7 @@ import { FederationError } from "@perennial-fl/core";
 import type { SavedState } from "@perennial-fl/core";
 import type { PerRoundStateCheckpointer } from "@perennial-fl/checkpointer";
 import type { Durable } from "./engine/types.js";
+import { historyOfLines, linesOfHistory } from "./history-lines.js";
 import { carriedFromSaved, carriedToSaved } from "./carried.js";
 import { migrated, serverStateSchema } from "./migrations.js";
 
@@ -20,12 +21,13 @@ export function saveServerState(
   state: ServerState,
   name = stateName,
 ): Promise<void> {
-  const { carried, ...durable } = state.durable;
+  const { carried, history, ...durable } = state.durable;
   return checkpointer.saveCheckpoint(name, {
     kind: "server-state",
     schema: serverStateSchema,
     plan: state.plan,
     ...durable,
+    history: linesOfHistory(history),
     ...(carried && { carried: carriedToSaved(carried) }),
   });
 }
@@ -54,8 +56,8 @@ function decoded({ kind, ...saved }: SavedState, what: string): ServerState {
   if (kind !== "server-state") {
     throw new FederationError("checkpoint/corrupt", `${what} holds ${JSON.stringify(kind)} and not a server's state`);
   }
-  const { plan, carried, ...rest } = migrated(saved, what);
-  const durable = rest as unknown as Durable;
+  const { plan, carried, history, ...rest } = migrated(saved, what);
+  const durable = { ...rest, history: historyOfLines(history) } as unknown as Durable;
   const held = carried === undefined ? durable : { ...durable, carried: carriedFromSaved(carried) };
   return { durable: held, plan: plan as SavedState };
 }
