@@ -56,5 +56,6 @@ export function legible(text: string, dir: string): string {
     .replaceAll(/\bslot-[0-9a-f]{32}/g, "slot-RANDOM")
     .replaceAll(/\bprocess \d+/g, "process PID")
     .replaceAll(/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, "RUN")
-    .replaceAll(/\b[0-9a-f]{64}\b/g, "SHA256");
+    .replaceAll(/\b[0-9a-f]{64}\b/g, "SHA256")
+    .replaceAll(/(?<=CRC-32 is |and was )\d+/g, "CRC32");
 }

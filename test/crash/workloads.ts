@@ -6,7 +6,14 @@ import {
   directoryStorage,
   openRoundJournal,
 } from "@perennial-fl/checkpointer";
-import type { DirectoryStorageOptions, Disk, JournalEntry, RoundJournal, Storage } from "@perennial-fl/checkpointer";
+import type {
+  DirectoryStorageOptions,
+  Disk,
+  JournalEntry,
+  JournalOptions,
+  RoundJournal,
+  Storage,
+} from "@perennial-fl/checkpointer";
 import { float32, isFederationError, pour } from "@perennial-fl/core";
 import type { SavedState, StoredResult, Tensor } from "@perennial-fl/core";
 import type { OnnxModule } from "@perennial-fl/module";
@@ -104,29 +111,35 @@ export const keepingModules: Workload = {
   },
 };
 
-export const journalling: Workload = {
-  name: "journalling results",
+const journallingOf = (name: string, options: JournalOptions): Workload => ({
+  name,
   steps: 3,
   async open(storage) {
-    const journal = await openRoundJournal(storage);
+    const journal = await openRoundJournal(storage, options);
     await checkEntries(storage, journal, 0);
     return { found: journal.entries.length, take: (step) => accept(journal, step), close: () => journal.close() };
   },
-};
+});
+
+const inBlobs = { heldBytes: 0 };
+
+export const journalling = journallingOf("journalling results", inBlobs);
+const journallingSmall = journallingOf("journalling small results", {});
 
 /** Steps of a round: open, three results, commit. */
 const stepsOfRound = 5;
 
 /** What the server does with its storage in two rounds, in the server's order. */
-export const wholeRounds: Workload = {
-  name: "two whole rounds",
+const wholeRoundsOf = (name: string, options: JournalOptions, blobs?: Workload["blobs"]): Workload => ({
+  name,
   steps: 2 * stepsOfRound,
+  ...(blobs && { blobs }),
   async open(storage) {
     const states = new PerRoundStateCheckpointer(directory, { storage, ...quiet });
     const latest = new LatestTorchModuleCheckpointer(directory, "latest.onnx", { storage, ...quiet });
-    const journal = await openRoundJournal(storage);
+    const journal = await openRoundJournal(storage, options);
     const committed = await stateStep(states);
-    // A journal of a committed round: the crash came between the commit and the clearing.
+    // A journal of a committed round: the crash came before the next one's first entry.
     if (Number(journal.entries[0]?.["step"] ?? Infinity) <= committed) await journal.clear();
     await checkEntries(storage, journal, committed);
     const module = await missingAsNothing(latest.loadCheckpoint());
@@ -143,12 +156,12 @@ export const wholeRounds: Workload = {
         if (within < stepsOfRound) return accept(journal, step);
         await latest.maybeCheckpoint(moduleOf(step), 0, {});
         await states.saveCheckpoint("state", stateOf(step));
-        await journal.clear();
+        await journal.retire();
       },
       close: () => journal.close(),
     };
   },
-};
+});
 
 async function accept(journal: RoundJournal, step: number): Promise<void> {
   const sink = journal.openSink("client", undefined);
@@ -170,7 +183,7 @@ async function checkEntries(storage: Storage, journal: RoundJournal, from: numbe
     const { step, result } = entry as JournalEntry & { readonly result?: SavedState };
     if (step !== ++expected) throw new Error(`lost: the journal goes on with step ${Number(step)}, not ${expected}`);
     if (result === undefined) continue;
-    named.push(result["name"] as string);
+    if ("name" in result) named.push(result["name"] as string);
     checkTensor((await journal.stored(result)).read(1), expected);
   }
   const blobs = await storage.blobs();
@@ -186,14 +199,16 @@ async function missingAsNothing<T>(loading: Promise<T>): Promise<T | undefined> 
   }
 }
 
-/** The second round is written over the first one's results. */
-export const recyclingRounds: Workload = {
-  ...wholeRounds,
-  name: "two whole rounds in recycled slots",
-  blobs: "recycled-slots",
-};
-
-export const workloads: readonly Workload[] = [savingStates, keepingModules, journalling, wholeRounds, recyclingRounds];
+export const workloads: readonly Workload[] = [
+  savingStates,
+  keepingModules,
+  journalling,
+  journallingSmall,
+  wholeRoundsOf("two whole rounds", inBlobs),
+  wholeRoundsOf("two whole rounds of small results", {}),
+  // The second round is written over the first one's results.
+  wholeRoundsOf("two whole rounds in recycled slots", inBlobs, "recycled-slots"),
+];
 
 export function storageOn(disk: Disk, { blobs }: Pick<Workload, "blobs"> = {}): Storage {
   return directoryStorage(directory, { disk, ...(blobs && { blobs }) });

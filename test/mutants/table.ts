@@ -1,4 +1,5 @@
 // The deliberate defects: all of them, and those of the server, the clients and their files.
+import { durableFileMutants } from "./durable-files.js";
 import type { Mutant } from "./mutant.js";
 import { strategyMutants } from "./strategies.js";
 import { trainingMutants } from "./training.js";
@@ -309,13 +310,6 @@ export const mutants: readonly Mutant[] = [
     suite: "packages/checkpointer/dist/test/recycled-slots.test.js",
   },
   {
-    name: "a slot with another digest than its record names is taken",
-    file: `${checkpointer}/journal.js`,
-    before: "if (sha256 !== reference.sha256)",
-    after: "if (sha256 === undefined)",
-    suite: "packages/checkpointer/dist/test/recycled-slots.test.js",
-  },
-  {
     name: "a training that was stopped within an epoch goes on with the next",
     file: "packages/cli/dist/src/train/run.js",
     before: "return trained.cursor ?? {",
@@ -339,6 +333,7 @@ export const mutants: readonly Mutant[] = [
     after: "maxConcurrentStreams: 8",
     suite: "packages/transport/dist/test/streaming-limits.test.js",
   },
+  ...durableFileMutants,
   ...strategyMutants,
   {
     name: "a round is opened for whose results there is no room",

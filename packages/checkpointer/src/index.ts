@@ -1,12 +1,12 @@
 // Everything durable: module checkpointers, the per-round state, the round journal, and the storage beneath them.
-export type { BlobReference, SavedSpan } from "./blob-reference.js";
-export { openResult } from "./blob-reference.js";
+export type { BlobReference, HeldReference, ResultReference, SavedSpan } from "./blob-reference.js";
+export { isHeld, lengthOf, openResult } from "./blob-reference.js";
 export type { DirectoryStorageOptions } from "./directory-storage.js";
 export { directoryStorage } from "./directory-storage.js";
 export type { Disk, DiskEntry, DiskFile } from "./disk.js";
 export { nodeDisk } from "./node-disk.js";
 export * from "./inspect.js";
-export type { JournalEntry, RoundJournal } from "./journal.js";
+export type { JournalEntry, JournalOptions, RoundJournal } from "./journal.js";
 export { journalName, openRoundJournal } from "./journal.js";
 export { memoryStorage } from "./memory-storage.js";
 export type { ModuleCheckpointerOptions } from "./module-checkpointer.js";

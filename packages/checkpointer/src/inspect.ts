@@ -4,7 +4,7 @@ import type { Parameters, Saved, SavedState, Tensor, TensorHeader } from "@peren
 import { FederationError, messageOf } from "@perennial-fl/core";
 import { readLog } from "./directory-log.js";
 import { nodeDisk } from "./node-disk.js";
-import { decodeRecord, journalName } from "./journal.js";
+import { entriesOf, journalName } from "./journal.js";
 import type { ModuleFormat, ModuleRecord } from "./module-file.js";
 import { decodeModule } from "./module-file.js";
 import { isBlobName, temporaryPrefix } from "./names.js";
@@ -129,7 +129,7 @@ async function describeJournal(directory: string): Promise<JournalDescription | 
   const path = join(directory, journalName);
   try {
     const log = await readLog(nodeDisk, directory, journalName);
-    const entries = log.records.flatMap((record, at) => decodeRecord(record, `record ${at} of ${path}`));
+    const entries = entriesOf(log.records, path);
     return { kind: "journal", path, entries, torn: log.tail === "torn" };
   } catch (error) {
     return { kind: "invalid", path, problem: messageOf(error) };

@@ -1,15 +1,14 @@
 // The round journal: what the open round has decided and received, so that a restart goes on where it was.
 import { randomBytes } from "node:crypto";
-import { crc32 } from "node:zlib";
-import type { OpenSink, Saved, SavedState, StoredResult, UpdateSink } from "@perennial-fl/core";
-import { FederationError, isFederationError, messageOf, pour } from "@perennial-fl/core";
-import type { BlobReference } from "./blob-reference.js";
-import { blobReference, parseBlobReference, resultOf } from "./blob-reference.js";
+import type { Saved, SavedState } from "@perennial-fl/core";
+import { FederationError, isFederationError, messageOf } from "@perennial-fl/core";
+import type { JournalResults } from "./journal-results.js";
+import { journalResults } from "./journal-results.js";
 import { serial } from "./serial.js";
 import { checkSchema } from "./state-file.js";
 import type { Json } from "./state-values.js";
 import { decodeValue, encodeValue, inlineElements } from "./state-values.js";
-import type { BlobWriter, Storage, StorageLog } from "./storage.js";
+import type { Storage } from "./storage.js";
 
 /** One decision or receipt, in the words of whoever keeps the journal. */
 export type JournalEntry = SavedState;
@@ -17,23 +16,34 @@ export type JournalEntry = SavedState;
 /** The name of the journal's log in its storage. */
 export const journalName = "round-journal";
 
-/** Counts up when older programs could misread the records. */
-const journalSchema = 1;
+/** Counts up when older programs could misread the records. 2: a record may begin the journal anew; small results are held in it. */
+const journalSchema = 2;
 
-export interface RoundJournal {
+/** A journal that has grown so long is removed at the end of its round, and not gone on with. */
+const mostBytes = 1 << 20;
+
+export interface JournalOptions {
+  /** A random name of this opening. For who decides what is random. */
+  readonly term?: string;
+  /** Results up to this size rest in the journal itself, larger ones in blobs of their own. Default 16 KiB. */
+  readonly heldBytes?: number;
+}
+
+export interface RoundJournal extends Pick<JournalResults, "openSink" | "reference" | "stored"> {
   /** Every durable entry, in order: those replayed at open, then those appended. */
   readonly entries: readonly JournalEntry[];
   /** Appends all of `entries` in one record, durable on return: after a crash all are there or none is. */
   append(entries: readonly JournalEntry[]): Promise<void>;
-  /** A sink whose closed result is durable in this journal's storage. */
-  readonly openSink: OpenSink;
-  /** The reference of a result, to be kept in an entry; a result from elsewhere is stored first. */
-  reference(result: StoredResult): Promise<BlobReference>;
-  /** The result of a reference that was kept. Throws `checkpoint/corrupt` if its bytes are not those referred to. */
-  stored(reference: Saved): Promise<StoredResult>;
   /** Forgets the round: removes the entries, then all results. The journal is then empty and can be used again. */
   clear(): Promise<void>;
-  /** Waits for what is under way, and forgets sinks that were not closed. */
+  /**
+   * Forgets the round as {@link clear} does, but together with the next append: that spares a commit two syncs of names.
+   * Until then, or until `close`, a restart finds the entries; so it must be able to tell that their round is over.
+   */
+  retire(): Promise<void>;
+  /** How many bytes of results there is room for, as far as that is known. */
+  free(): Promise<number | undefined>;
+  /** Waits for what is under way, and forgets sinks that were not closed and a round that was retired. */
   close(): Promise<void>;
 }
 
@@ -42,131 +52,103 @@ export interface RoundJournal {
  * term of this opening, so that two writers never write the same bytes: one that was paused, while another opened the
  * journal and went on, throws `storage/deposed` when it wakes and appends.
  */
-export async function openRoundJournal(
-  storage: Storage,
-  term: string = randomBytes(12).toString("hex"),
-): Promise<RoundJournal> {
+export async function openRoundJournal(storage: Storage, options: JournalOptions = {}): Promise<RoundJournal> {
+  const { term = randomBytes(12).toString("hex"), heldBytes = 1 << 14 } = options;
   const log = await storage.openLog(journalName);
-  const entries = log.records.flatMap((record, at) =>
-    decodeRecord(record, `record ${at} of the journal in ${storage.location}`),
-  );
+  const entries = entriesOf(log.records, `the journal in ${storage.location}`);
   const named = new Set<string>();
   entries.forEach((entry) => {
     collectTexts(entry, named);
   });
-  await storage.removeBlobs((await storage.blobs()).filter((name) => !named.has(name)));
-  return journalOver(storage, log, entries, term);
-}
-
-function journalOver(storage: Storage, log: StorageLog, entries: JournalEntry[], term: string): RoundJournal {
-  const references = new WeakMap<StoredResult, BlobReference>();
-  const open = new Set<BlobWriter>();
+  const blobs = await storage.blobs();
+  await storage.removeBlobs(blobs.filter((name) => !named.has(name)));
+  const results = journalResults(
+    storage,
+    heldBytes,
+    blobs.filter((name) => named.has(name)),
+  );
   const inTurn = serial();
   let position = log.records.length;
+  let byteLength = log.records.reduce((sum, record) => sum + record.byteLength, 0);
+  /** The blobs of a round that was retired. */
+  let retired: readonly string[] | undefined;
 
-  const openSink = (): UpdateSink => {
-    const writer = storage.createBlob();
-    let checksum = 0;
-    open.add(writer);
-    return {
-      write: (chunk) => {
-        // zlib takes memory of no bytes for the question where to begin, and answers 0.
-        if (chunk.byteLength > 0) checksum = crc32(chunk, checksum);
-        return writer.write(chunk);
-      },
-      async close(spans) {
-        try {
-          const reference = blobReference(await writer.close(), spans, checksum);
-          const result = resultOf(reference, await storage.openBlob(reference.name), storage.location);
-          references.set(result, reference);
-          return result;
-        } finally {
-          open.delete(writer);
-        }
-      },
-      async abort() {
-        open.delete(writer);
-        await writer.abort();
-      },
-    };
+  const clear = async (): Promise<void> => {
+    // Pointers first: a result that nothing names is harmless, an entry that names nothing is not.
+    const found = await storage.blobs();
+    await log.clear();
+    [position, byteLength, retired] = [0, 0, undefined];
+    results.takeBlobs();
+    entries.length = 0;
+    await storage.removeBlobs(found);
   };
 
   return {
+    ...results,
     entries,
-    openSink,
     append: (added) =>
       inTurn(async () => {
         if (added.length === 0) return;
-        await log.append(position, encodeRecord(term, added));
+        const record = encodeRecord(term, added, retired !== undefined);
+        await log.append(position, record);
         position++;
+        byteLength += record.byteLength;
         entries.push(...added);
+        const over = retired ?? [];
+        retired = undefined;
+        // Blobs are named by their contents: the same may have come again meanwhile.
+        await storage.removeBlobs(over.filter((name) => !results.isKnown(name)));
       }),
-    async reference(result) {
-      const known = references.get(result);
-      if (known !== undefined) return known;
-      const sink = openSink();
-      try {
-        const kept = references.get(
-          await pour(
-            result.tensors.map((_, index) => result.read(index)),
-            sink,
-          ),
-        );
-        if (kept === undefined) throw new Error("a closed sink has a reference");
-        references.set(result, kept);
-        return kept;
-      } catch (error) {
-        await sink.abort(error);
-        throw error;
-      }
-    },
-    async stored(saved) {
-      const reference = parseBlobReference(saved);
-      const reader = await storage.openBlob(reference.name);
-      const result = resultOf(reference, reader, storage.location);
-      const sha256 = await reader?.sha256(reference.byteLength);
-      if (sha256 !== reference.sha256) {
-        throw new FederationError(
-          "checkpoint/corrupt",
-          `the result ${reference.name} in ${storage.location} is damaged: its SHA-256 is ${String(sha256)}`,
-        );
-      }
-      references.set(result, reference);
-      return result;
-    },
-    clear: () =>
+    clear: () => inTurn(clear),
+    retire: () =>
       inTurn(async () => {
-        // Pointers first: a result that nothing names is harmless, an entry that names nothing is not.
-        const found = await storage.blobs();
-        await log.clear();
-        position = 0;
+        if (byteLength > mostBytes) return clear();
+        retired = [...(retired ?? []), ...results.takeBlobs()];
         entries.length = 0;
-        await storage.removeBlobs(found);
       }),
+    async free() {
+      const free = await storage.free();
+      if (free === undefined || retired === undefined) return free;
+      const readers = await Promise.all(retired.map((name) => storage.openBlob(name)));
+      return readers.reduce((sum, reader) => sum + (reader?.byteLength ?? 0), free);
+    },
     close: () =>
       inTurn(async () => {
-        await Promise.all([...open].map((writer) => writer.abort()));
-        open.clear();
+        await results.abortOpen();
+        if (retired !== undefined) await clear();
         await log.close();
         await storage.removeSpares();
       }),
   };
 }
 
-function encodeRecord(term: string, entries: readonly JournalEntry[]): Uint8Array {
+function encodeRecord(term: string, entries: readonly JournalEntry[], anew: boolean): Uint8Array {
   const values = entries.map((entry, at) => encodeValue(entry, inlineElements, `entry[${at}]`));
-  return new TextEncoder().encode(JSON.stringify({ schema: String(journalSchema), term, entries: values }));
+  const record = { schema: String(journalSchema), term, ...(anew && { anew }), entries: values };
+  return new TextEncoder().encode(JSON.stringify(record));
 }
 
-/** The entries of a record, for reading and for inspection. */
-export function decodeRecord(record: Uint8Array, what: string): JournalEntry[] {
+/** The entries that the records of a log leave, for reading and for inspection; `what` names the log in errors. */
+export function entriesOf(records: readonly Uint8Array[], what: string): JournalEntry[] {
+  let entries: JournalEntry[] = [];
+  records.forEach((record, at) => {
+    const decoded = decodeRecord(record, `record ${at} of ${what}`);
+    if (decoded.anew) entries = [];
+    entries.push(...decoded.entries);
+  });
+  return entries;
+}
+
+function decodeRecord(record: Uint8Array, what: string): { readonly anew: boolean; readonly entries: JournalEntry[] } {
   try {
     const json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(record)) as {
       readonly schema?: string;
+      readonly anew?: boolean;
       readonly entries: readonly Json[];
     };
     checkSchema(json.schema, journalSchema, what);
-    return json.entries.map((entry) => decodeValue(entry, inlineElements) as JournalEntry);
+    const entries = json.entries.map((entry) => decodeValue(entry, inlineElements) as JournalEntry);
+    return { anew: json.anew === true, entries };
   } catch (error) {
     if (isFederationError(error, "checkpoint/newer-version")) throw error;
     throw new FederationError("checkpoint/corrupt", `${what} cannot be read: ${messageOf(error)}`, { cause: error });

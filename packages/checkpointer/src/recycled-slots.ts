@@ -2,10 +2,9 @@
 //
 // Writing into pages and blocks that a file has already costs a fraction of a new file's: nothing is allocated, no name
 // and no length changes, and so the sync has the bytes alone to bring to the device. A slot says nothing by itself.
-// What it holds counts only through a durable record elsewhere that names it with its digest; without one it is as
+// What it holds counts only through a durable record elsewhere that names it with its checksum; without one it is as
 // good as empty, whatever its bytes. Slots belong to the storage that made them: one that is opened later removes them
 // and never writes to them, so that a writer that was paused meanwhile cannot write over what another relies on.
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Disk, DiskFile } from "./disk.js";
 import { randomHex, writeFully } from "./disk.js";
@@ -76,7 +75,6 @@ export function recycledSlots(disk: Disk, directory: string): RecycledSlots {
   };
 
   const createBlob = (): BlobWriter => {
-    const hash = createHash("sha256");
     let byteLength = 0;
     let opening: Promise<OpenSlot> | undefined;
     let ended = false;
@@ -87,7 +85,6 @@ export function recycledSlots(disk: Disk, directory: string): RecycledSlots {
     return {
       async write(chunk) {
         const held = await slot();
-        hash.update(chunk);
         try {
           await writeFully(held.file, chunk, byteLength);
         } catch (error) {
@@ -115,7 +112,7 @@ export function recycledSlots(disk: Disk, directory: string): RecycledSlots {
           throw ioError("saving", join(directory, name), error);
         }
         slots.set(name, "full");
-        return { name, sha256: hash.digest("hex"), byteLength };
+        return { name, byteLength };
       },
       async abort() {
         ended = true;

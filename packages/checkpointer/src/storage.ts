@@ -8,12 +8,12 @@ export type Contents = Uint8Array | readonly Uint8Array[];
 
 /**
  * What identifies a blob. It does not change until it is removed; a name may then be another blob's, so that only name
- * and digest together say which one is meant.
+ * and digest together say which one is meant: the digest here, or one that whoever wrote it has made meanwhile.
  */
 export interface BlobIdentity {
   readonly name: string;
-  /** 64 hexadecimal digits. */
-  readonly sha256: string;
+  /** 64 hexadecimal digits, where the name is made of them. */
+  readonly sha256?: string;
   readonly byteLength: number;
 }
 

@@ -57,11 +57,11 @@ const scenarios: readonly Scenario[] = [
   {
     name: "journalling results",
     async run(storage, progress, from) {
-      let journal = await openRoundJournal(storage).catch((error: unknown) => {
+      let journal = await openRoundJournal(storage, { heldBytes: 0 }).catch((error: unknown) => {
         typed(error);
       });
       await steps(progress, from, async (step) => {
-        journal ??= await openRoundJournal(storage);
+        journal ??= await openRoundJournal(storage, { heldBytes: 0 });
         const sink = journal.openSink("client", undefined);
         try {
           const result = await pour([float32([2], [step, step])], sink);
@@ -74,7 +74,7 @@ const scenarios: readonly Scenario[] = [
       await journal?.close();
     },
     async found(storage) {
-      const journal = await openRoundJournal(storage);
+      const journal = await openRoundJournal(storage, { heldBytes: 0 });
       let last = 0;
       for (const { step, result } of journal.entries) {
         expect((await journal.stored(result ?? null)).read(0).data[1]).to.equal(step);

@@ -21,7 +21,7 @@ const updateOf = (round: number, client: number): Tensor =>
 const slotsIn = (directory: string): string[] => readdirSync(directory).filter((name) => name.startsWith("slot-"));
 
 function openJournal(directory: string, disk: Disk = nodeDisk): Promise<RoundJournal> {
-  return openRoundJournal(directoryStorage(directory, { disk, blobs: "recycled-slots" }));
+  return openRoundJournal(directoryStorage(directory, { disk, blobs: "recycled-slots" }), { heldBytes: 0 });
 }
 
 async function acceptAll(journal: RoundJournal, round: number, clients: number): Promise<void> {

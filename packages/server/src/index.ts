@@ -34,7 +34,7 @@ export type { RoundTimes } from "./round-times.js";
 export type { ServerEvent } from "./server-event.js";
 export { historyOfLines } from "./history-lines.js";
 export { serverStateSchema } from "./migrations.js";
-export { loadServerState, saveServerState, stateName } from "./server-state.js";
+export { loadServerState, saveServerState, serverStateOf, stateName } from "./server-state.js";
 export type { ServerState } from "./server-state.js";
 export { verifyDirectory } from "./verify.js";
 export type { Finding, Verification } from "./verify.js";

@@ -1,6 +1,6 @@
 // The round journal of a session, as durable as was asked for.
 import { journalName, openRoundJournal } from "@perennial-fl/checkpointer";
-import type { RoundJournal, Storage } from "@perennial-fl/checkpointer";
+import type { JournalOptions, RoundJournal, Storage } from "@perennial-fl/checkpointer";
 import { isFederationError } from "@perennial-fl/core";
 import type { Durable, EngineState } from "./engine/types.js";
 import { initialState } from "./engine/step.js";
@@ -19,23 +19,22 @@ export interface SessionJournal {
   replay(durable: Durable): Promise<EngineState>;
 }
 
-interface JournalOptions {
+interface SessionOptions extends JournalOptions {
   readonly durability: Durability;
-  readonly term: string | undefined;
   readonly report: (message: string) => void;
 }
 
 /** Throws `checkpoint/corrupt` for a damaged journal that should have been durable. */
 export async function openSessionJournal(
   storage: Storage,
-  { durability, term, report }: JournalOptions,
+  { durability, report, ...options }: SessionOptions,
 ): Promise<SessionJournal> {
   if (durability === "result") {
-    const journal = await openRoundJournal(storage, term);
+    const journal = await openRoundJournal(storage, options);
     return { journal, replay: (durable) => replay(durable, journal, report) };
   }
   const relaxed = storage.unsynced();
-  const journal = await openRelaxed(relaxed, { term, report });
+  const journal = await openRelaxed(relaxed, report, options);
   return {
     journal,
     async replay(durable) {
@@ -54,14 +53,15 @@ export async function openSessionJournal(
 /** A journal that was not waited for may be damaged by a power loss, and is then no loss. */
 async function openRelaxed(
   storage: Storage,
-  { term, report }: Pick<JournalOptions, "report" | "term">,
+  report: (message: string) => void,
+  options: JournalOptions,
 ): Promise<RoundJournal> {
   try {
-    return await openRoundJournal(storage, term);
+    return await openRoundJournal(storage, options);
   } catch (error) {
     if (!isFederationError(error, "checkpoint/corrupt")) throw error;
     report(`${error.message}; the round that it was of begins again`);
     await storage.remove(journalName);
-    return openRoundJournal(storage, term);
+    return openRoundJournal(storage, options);
   }
 }

@@ -3,7 +3,7 @@
 import { FederationError, assert, isFederationError, messageOf } from "@perennial-fl/core";
 import type { AnswerTimes, Fleet, FleetEvent, Parameters } from "@perennial-fl/core";
 import { parametersSha256 } from "@perennial-fl/checkpointer";
-import type { RoundJournal, Storage, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
+import type { RoundJournal, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import type { OnnxModule } from "@perennial-fl/module";
 import type { Aggregator } from "./aggregation/aggregator.js";
 import { heldInMemory } from "./carried.js";
@@ -31,8 +31,8 @@ import { bytesNeeded, checkSpace } from "./space.js";
 export interface World {
   readonly fleet: Fleet;
   readonly journal: RoundJournal;
-  /** Where results rest. Absent: nobody looks whether there is room for them. */
-  readonly storage?: Pick<Storage, "free" | "location">;
+  /** Where results rest, for messages. Absent: nobody looks whether there is room for them. */
+  readonly location?: string;
   /** Resolves when the per-round state is durable. */
   readonly save: (durable: Durable) => Promise<void>;
   /** Offered the global model after every round. Absent: the model is not checkpointed apart from the state. */
@@ -172,9 +172,10 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
   };
 
   const checkRoom = async ({ key, cohort }: Extract<Command, { type: "open" }>): Promise<void> => {
-    if (key.phase !== "fit" || world.storage === undefined) return;
+    const { location, journal } = world;
+    if (key.phase !== "fit" || location === undefined) return;
     const needed = bytesNeeded(cohort.length, state.durable.parameters, state.durable.strategyState);
-    await checkSpace(world.storage, key.round, needed, (space) => {
+    await checkSpace({ location, free: () => journal.free() }, key.round, needed, (space) => {
       world.observe({ type: "space", round: key.round, ...space });
     });
   };
@@ -189,7 +190,7 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
     await world.save(durable);
     await world.failpoint?.("after save");
     // Only now: until the state is durable, the journal is all there is of the round.
-    await world.journal.clear();
+    await world.journal.retire();
     world.observe({
       type: "round-committed",
       round: record.round,

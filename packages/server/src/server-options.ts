@@ -38,6 +38,8 @@ export interface ServerOptions {
   readonly resume?: Resume;
   /** What a power loss may take: nothing that was accepted, or the open round. Default `result`. */
   readonly durability?: Durability;
+  /** Updates up to this size rest in the round journal itself, larger ones in files of their own. Default 16,384 bytes. */
+  readonly heldBytes?: number;
   /** Which states of former rounds stay in the state directory, to be rolled back to. Default: none but the last two. */
   readonly keepStates?: Retention;
   /** Decides who is sampled. Default 0. */

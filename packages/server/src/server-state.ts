@@ -37,7 +37,7 @@ export async function loadPreviousServerState(
   checkpointer: PerRoundStateCheckpointer,
 ): Promise<ServerState | undefined> {
   const saved = await checkpointer.loadPreviousCheckpoint(stateName);
-  return saved && decoded(saved, `the generation before ${stateName}`);
+  return saved && serverStateOf(saved, `the generation before ${stateName}`);
 }
 
 /**
@@ -49,10 +49,11 @@ export async function loadServerState(
   name = stateName,
 ): Promise<ServerState | undefined> {
   if (!(await checkpointer.checkpointExists(name))) return undefined;
-  return decoded(await checkpointer.loadCheckpoint(name), name);
+  return serverStateOf(await checkpointer.loadCheckpoint(name), name);
 }
 
-function decoded({ kind, ...saved }: SavedState, what: string): ServerState {
+/** The server's state that a dictionary of that kind is, migrated if it is of an earlier schema; `what` names it in errors. */
+export function serverStateOf({ kind, ...saved }: SavedState, what: string): ServerState {
   if (kind !== "server-state") {
     throw new FederationError("checkpoint/corrupt", `${what} holds ${JSON.stringify(kind)} and not a server's state`);
   }

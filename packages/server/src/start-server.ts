@@ -54,7 +54,8 @@ export async function startServer(options: ServerOptions): Promise<Outcome> {
     });
     const session = await openSessionJournal(storage, {
       durability: options.durability ?? "result",
-      term: options.randomHex?.(12),
+      ...(options.randomHex && { term: options.randomHex(12) }),
+      ...(options.heldBytes !== undefined && { heldBytes: options.heldBytes }),
       report: (message) => {
         observe({ type: "warning", message });
       },
@@ -139,7 +140,7 @@ async function serve(
     const world: World = {
       fleet,
       journal,
-      storage,
+      location: storage.location,
       save,
       checkpointers,
       observe,

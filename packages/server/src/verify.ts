@@ -1,6 +1,13 @@
 // Verifies a state directory: every file, and whether the files belong together. Changes nothing.
 import { join } from "node:path";
-import { describePath, directoryStorage, journalName, problemOf, referencesIn } from "@perennial-fl/checkpointer";
+import {
+  describePath,
+  directoryStorage,
+  isHeld,
+  journalName,
+  problemOf,
+  referencesIn,
+} from "@perennial-fl/checkpointer";
 import type { FileDescription, JournalDescription, StateDescription } from "@perennial-fl/checkpointer";
 import { FederationError } from "@perennial-fl/core";
 import type { RequestKey } from "@perennial-fl/core";
@@ -55,7 +62,9 @@ export async function verifyDirectory(directory: string): Promise<Verification> 
     for (const reference of round.open ? referencesIn(journal.entries) : []) {
       results++;
       const problem = await problemOf(reference, storage);
-      if (problem !== undefined) findings.push({ path: join(directory, reference.name), problem });
+      if (problem !== undefined) {
+        findings.push({ path: join(directory, isHeld(reference) ? journalName : reference.name), problem });
+      }
     }
   }
   const checked = files.filter(({ kind }) => kind !== "unknown").length;

@@ -1,3 +1,4 @@
+// A history as lines of text: the same comes back, and each line is made once.
 import { expect } from "chai";
 import { historyOfLines, linesOfHistory } from "../src/history-lines.js";
 import type { RoundRecord } from "../src/history.js";
@@ -43,17 +44,28 @@ describe("the lines of a history", () => {
   });
 
   it("of two continuations of one history, as after a rollback, do not run into each other", () => {
-    const common = [record(1), record(2)];
+    const common = [record(1), record(2), record(3)];
     linesOfHistory(common);
-    const [left, right] = [[...common, record(3, { side: 1 })], [...common, record(3, { side: 2 })]];
+    const [left, right] = [
+      [...common, record(4, { side: 1 })],
+      [...common, record(4, { side: 2 })],
+    ];
     const [leftLines, rightLines] = [linesOfHistory(left), linesOfHistory(right)];
     expect(historyOfLines(leftLines)).to.deep.equal(left);
     expect(historyOfLines(rightLines)).to.deep.equal(right);
   });
 
   it("are refused when they are no text, or not of records", () => {
-    for (const damaged of [undefined, "[]", new Uint8Array([0xff, 10]), Buffer.from("{\n"), Buffer.from('{"$array":1}\n')]) {
-      expect(() => historyOfLines(damaged)).to.throw(/history of a state/).with.property("code", "checkpoint/corrupt");
+    for (const damaged of [
+      undefined,
+      "[]",
+      new Uint8Array([0xff, 10]),
+      Buffer.from("{\n"),
+      Buffer.from('{"$array":1}\n'),
+    ]) {
+      expect(() => historyOfLines(damaged))
+        .to.throw(/history of a state/)
+        .with.property("code", "checkpoint/corrupt");
     }
   });
 });

@@ -2,6 +2,7 @@
 import { Worker } from "node:worker_threads";
 import { FederationError } from "@perennial-fl/core";
 import type { Parameters, TensorHeader } from "@perennial-fl/core";
+import { lengthOf } from "@perennial-fl/checkpointer";
 import type { RoundJournal } from "@perennial-fl/checkpointer";
 import type { Aggregate, Contribution } from "@perennial-fl/strategy";
 import type { AggregationAnswer, AggregationRequest } from "./protocol.js";
@@ -33,7 +34,7 @@ export function openAggregator(directory: string, journal: RoundJournal, least =
       for (const { result, numExamples } of contributions) {
         stored.push({ reference: await journal.reference(result), numExamples });
       }
-      const bytes = stored.reduce((sum, { reference }) => sum + reference.byteLength, 0);
+      const bytes = stored.reduce((sum, { reference }) => sum + lengthOf(reference), 0);
       if (bytes < least && stored.length < leastResults) return undefined;
       const headers = current.map(({ dtype, shape }) => ({ dtype, shape }));
       worker ??= new Worker(new URL("./thread.js", import.meta.url), { workerData: directory });

@@ -1,12 +1,12 @@
 // What the thread that aggregates is asked, and what it answers.
 import type { ErrorCode, Parameters, TensorHeader } from "@perennial-fl/core";
-import type { BlobReference } from "@perennial-fl/checkpointer";
+import type { ResultReference } from "@perennial-fl/checkpointer";
 import type { AggregationRule } from "@perennial-fl/strategy";
 
 export interface AggregationRequest {
   readonly rule: AggregationRule;
   /** In cohort order. */
-  readonly contributions: readonly { readonly reference: BlobReference; readonly numExamples: number }[];
+  readonly contributions: readonly { readonly reference: ResultReference; readonly numExamples: number }[];
   readonly headers: readonly TensorHeader[];
 }
 

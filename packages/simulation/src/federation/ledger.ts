@@ -3,7 +3,7 @@ import { keyText, messageOf, sameKey, sameTensor } from "@perennial-fl/core";
 import type { Parameters, RequestKey } from "@perennial-fl/core";
 import { decodeModule, decodeState, journalName, parametersSha256 } from "@perennial-fl/checkpointer";
 import type { ClientEvent } from "@perennial-fl/client";
-import { stateName } from "@perennial-fl/server";
+import { serverStateOf, stateName } from "@perennial-fl/server";
 import type { Durable, ServerEvent } from "@perennial-fl/server";
 import type { Platter } from "../world/platter.js";
 import { Reference } from "./reference.js";
@@ -144,7 +144,9 @@ export class Ledger {
     const platter = this.#options.platter();
     if (!platter.isDurable(journalName)) this.wrong(`${questionOf(event)} was accepted before the journal was durable`);
     const journal = Buffer.from(platter.find(journalName)?.bytes ?? new Uint8Array());
-    const named = platter.names().filter((name) => name.endsWith(".blob") && journal.includes(name));
+    // What an earlier round names may be written over by now.
+    const open = journal.subarray(Math.max(0, journal.lastIndexOf('"anew":true')));
+    const named = platter.names().filter((name) => name.endsWith(".blob") && open.includes(name));
     const lacking = named.find((name) => !platter.isDurable(name));
     if (lacking !== undefined) this.wrong(`${questionOf(event)} was accepted before the update was durable`);
   }
@@ -191,7 +193,7 @@ export class Ledger {
   /** Where disks do not keep their word, a damaged state is the server's to notice. */
   #decode(bytes: Uint8Array): Durable | undefined {
     try {
-      return decodeState(bytes, stateName).state as unknown as Durable;
+      return serverStateOf(decodeState(bytes, stateName).state, stateName).durable;
     } catch (error) {
       if (this.#options.honest) this.wrong(messageOf(error));
       return undefined;

@@ -39,18 +39,22 @@ export interface ServerStation {
 export function serverStation({ world, plan, seed, ledger, honest }: StationsOptions): ServerStation {
   let stopping = new AbortController();
   let refused = false;
+  // Updates this small rest in the journal; with every other seed they take the way of large ones all the same.
+  const inSlots = seed % 2 === 0;
   const station = new Station({
     name: server,
     world,
     async live(process, disk) {
       stopping = new AbortController();
-      const storage = directoryStorage(disk.directory, { disk: disk.view(process) });
+      const blobs = inSlots ? "recycled-slots" : "new-file";
+      const storage = directoryStorage(disk.directory, { disk: disk.view(process), blobs });
       const report = (message: string): void => {
         world.tell(process.name, `warning: ${message}`);
       };
       const { finished } = await startServer({
         stateDir: disk.directory,
         storage,
+        ...(inSlots && { heldBytes: 0 }),
         randomHex: (byteLength) => randomHex(world.draw, byteLength),
         numRounds: plan.numRounds,
         strategy: plan.strategy,

@@ -28,7 +28,10 @@ export class ByteSource implements Bytes {
   #over: "ended" | "broken" | undefined;
   #wake: (() => void) | undefined;
   /** Milliseconds that the client may still let us wait, while a message is coming in. */
-  #patience = Infinity;
+  #patience = 0;
+  #waitingSince: number | undefined;
+  /** Looks after a message that is coming in: a timer of its own for each wait would cost more than the wait. */
+  #watch: NodeJS.Timeout | undefined;
 
   /** `stalled` is called when a client lets us wait for too long in the middle of a message. */
   constructor(stream: ServerHttp2Stream, held: HeldBytes, stallMs: number, stalled: () => void) {
@@ -55,10 +58,18 @@ export class ByteSource implements Bytes {
   /** The client owes us a message from now on, until `messageEnds`. */
   messageBegins(): void {
     this.#patience = this.#stallMs;
+    if (this.#over === undefined)
+      this.#watch ??= setInterval(
+        () => {
+          this.#look();
+        },
+        Math.min(Math.max(1, this.#stallMs / 8), 2 ** 31 - 1),
+      );
   }
 
   messageEnds(): void {
-    this.#patience = Infinity;
+    clearInterval(this.#watch);
+    this.#watch = undefined;
   }
 
   ready(most: number): Buffer | undefined {
@@ -95,17 +106,21 @@ export class ByteSource implements Bytes {
 
   #end(how: "ended" | "broken"): void {
     this.#over ??= how;
+    this.messageEnds();
     this.#wake?.();
+  }
+
+  #look(): void {
+    if (this.#waitingSince !== undefined && performance.now() - this.#waitingSince > this.#patience) this.#stalled();
   }
 
   async #more(): Promise<void> {
     const began = performance.now();
-    const limited = this.#patience < Infinity;
-    const timer = limited ? setTimeout(this.#stalled, Math.min(Math.max(this.#patience, 0), 2 ** 31 - 1)) : undefined;
+    this.#waitingSince = began;
     if (this.#stream.isPaused()) this.#stream.resume();
     await new Promise<void>((resolve) => (this.#wake = resolve));
     this.#wake = undefined;
-    clearTimeout(timer);
+    this.#waitingSince = undefined;
     this.#patience -= performance.now() - began;
   }
 }
