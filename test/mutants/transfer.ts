@@ -2,6 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const chunks = "packages/transport/dist/src/chunks";
+const models = "packages/transport/dist/test/chunked-models.test.js";
 const suite = "packages/transport/dist/test/chunked-uploads.test.js";
 
 export const transferMutants: readonly Mutant[] = [
@@ -53,5 +54,33 @@ export const transferMutants: readonly Mutant[] = [
     before: "stretches(pieces, begin, chunkBytes)",
     after: "stretches(pieces, 0, chunkBytes)",
     suite: "packages/client/dist/test/upload.test.js",
+  },
+  {
+    name: "a model whose connection was lost is sent from the start",
+    file: `${chunks}/outgoing-model.js`,
+    before: "? held.offset : 0",
+    after: "? 0 : 0",
+    suite: models,
+  },
+  {
+    name: "what a client held when it connected is believed after another model",
+    file: `${chunks}/outgoing-model.js`,
+    before: "this.#held = undefined;",
+    after: "",
+    suite: models,
+  },
+  {
+    name: "a client trains again from a model that it has changed",
+    file: `${chunks}/partial-model.js`,
+    before: "if (found.sha256 === sha256)",
+    after: "if (found.sha256.length === sha256.length)",
+    suite: models,
+  },
+  {
+    name: "an answered question's model is held for the next connection",
+    file: "packages/transport/dist/src/grpc/connect.js",
+    before: "this.#download.answered();",
+    after: "",
+    suite: models,
   },
 ];

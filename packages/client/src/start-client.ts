@@ -5,7 +5,7 @@ import { FederationError, isFederationError, messageOf, random } from "@perennia
 import type { Connection, ErrorCode } from "@perennial-fl/core";
 import type { Storage } from "@perennial-fl/checkpointer";
 import { directoryStorage } from "@perennial-fl/checkpointer";
-import { connect as connectOverNetwork } from "@perennial-fl/transport";
+import { PartialModel, connect as connectOverNetwork } from "@perennial-fl/transport";
 import type { ChunkOptions, ConnectOptions } from "@perennial-fl/transport";
 import { AnswerStore, memoryShelf } from "./answer-store.js";
 import { Backoff } from "./backoff.js";
@@ -160,10 +160,12 @@ function connector({
   }
   if (connect !== undefined) return connect;
   const address = serverAddress as string;
+  const partialModel = new PartialModel();
   return (clientId, signal) =>
     connectOverNetwork({
       serverAddress: address,
       signal,
+      partialModel,
       ...(clientId !== undefined && { clientId }),
       ...(tls && { tls }),
       ...(keepaliveMs !== undefined && { keepaliveMs }),

@@ -1,5 +1,6 @@
 // The Flower wire protocol over gRPC, by our own framing or grpc-js, and the same behaviour in memory.
 export { carriedInstruction, carriedReply } from "./carried.js";
+export { PartialModel } from "./chunks/partial-model.js";
 export { checkClientId } from "./client-id.js";
 export { connect } from "./grpc/connect.js";
 export { listen } from "./grpc/listen.js";

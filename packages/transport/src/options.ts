@@ -1,5 +1,6 @@
 // What the network's transport is given, and the fleet it gives back.
 import { FederationError } from "@perennial-fl/core";
+import type { PartialModel } from "./chunks/partial-model.js";
 import type { Fleet, OpenSink } from "@perennial-fl/core";
 
 /** The longest message that any protobuf peer can take: 2 GiB - 1 bytes. */
@@ -51,6 +52,8 @@ export interface ConnectOptions extends ChunkOptions {
   readonly clientId?: string;
   /** PEM certificates to trust instead of the system's. Without `tls` nothing is encrypted. */
   readonly tls?: { readonly rootCertificates?: Uint8Array };
+  /** What this client holds of a model whose connection was lost: the same object for all its connections. */
+  readonly partialModel?: PartialModel;
   /** Gives up connecting. */
   readonly signal?: AbortSignal;
   /** A longer message is refused. Default {@link longestMessageBytes}. */
@@ -64,11 +67,17 @@ export interface ConnectOptions extends ChunkOptions {
   readonly keepaliveTimeoutMs?: number;
 }
 
+/** How long messages and chunks may be. */
+export interface Lengths extends Required<ChunkOptions> {
+  readonly maxMessageBytes: number;
+}
+
 /** The options with their defaults. Throws `argument/invalid` for lengths that are none. */
-export function chunking({
+export function lengthsOf({
   chunkBytes = defaultChunkBytes,
   chunkedFromBytes = defaultChunkedFromBytes,
-}: ChunkOptions): Required<ChunkOptions> {
+  maxMessageBytes = longestMessageBytes,
+}: ChunkOptions & { readonly maxMessageBytes?: number }): Lengths {
   if (!(Number.isSafeInteger(chunkBytes) && chunkBytes >= 1 && chunkBytes <= mostChunkBytes)) {
     throw new FederationError(
       "argument/invalid",
@@ -81,7 +90,7 @@ export function chunking({
       `chunkedFromBytes is a number of bytes from 0, not ${chunkedFromBytes}`,
     );
   }
-  return { chunkBytes, chunkedFromBytes };
+  return { chunkBytes, chunkedFromBytes, maxMessageBytes };
 }
 
 /** What a server of C core lets a client ask, at the most often. */

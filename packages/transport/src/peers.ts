@@ -1,6 +1,4 @@
-// What both gRPC servers say to peers, and what they ask of them before they serve a call.
-import { messageOf } from "@perennial-fl/core";
-import { checkClientId } from "./client-id.js";
+// What gRPC's peers are told by name and number.
 
 /** The version of what our own peers add to Flower's protocol. */
 export const protocolVersion = "1";
@@ -9,6 +7,7 @@ export const protocolVersion = "1";
 export const metadataNames = {
   chunks: "perennial-chunks",
   client: "perennial-client",
+  held: "perennial-held",
   protocol: "perennial-protocol",
   run: "perennial-run",
 } as const;
@@ -39,34 +38,6 @@ export const statusOfEnding = {
   replaced: statusCodes.ABORTED,
   violation: statusCodes.INVALID_ARGUMENT,
 } as const;
-
-/** Why a client that calls itself `id` and speaks `version` is not served, if so. Without an id there is nothing to check. */
-export function identityRefusal(id: string | undefined, version: string | undefined): CallStatus | undefined {
-  if (id === undefined) return undefined;
-  if (version !== protocolVersion) {
-    const details = `this server speaks version ${protocolVersion} of perennial-protocol, not ${version ?? "none"}`;
-    return { code: statusCodes.FAILED_PRECONDITION, details };
-  }
-  try {
-    checkClientId(id);
-    return undefined;
-  } catch (error) {
-    return { code: statusCodes.INVALID_ARGUMENT, details: messageOf(error) };
-  }
-}
-
-/** What a server tells a client at once; nothing to one that did not say who it is. */
-export function greeting(
-  client: { readonly id: string | undefined; readonly chunks: boolean },
-  server: { readonly run: string | undefined; readonly chunkBytes: number },
-): Readonly<Record<string, string>> {
-  if (client.id === undefined) return {};
-  return {
-    ...(server.run !== undefined && { [metadataNames.run]: server.run }),
-    // The longest chunk that it takes.
-    ...(client.chunks && { [metadataNames.chunks]: String(server.chunkBytes) }),
-  };
-}
 
 /** What the system said, out of a library's account of everything that it has tried; without that, the account. */
 export function systemReason(account: string): string {

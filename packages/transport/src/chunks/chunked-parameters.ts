@@ -31,6 +31,7 @@ export class ChunkedParameters<Result> {
   readonly #name: string;
   readonly #hash = createHash("sha256");
   readonly #reading: Promise<Result>;
+  #whole: Promise<Result> | undefined;
   #offset = 0;
   #current: Current | undefined;
   #wake: (() => void) | undefined;
@@ -85,15 +86,8 @@ export class ChunkedParameters<Result> {
    * What the reader made of the whole. Throws what it threw, and `wire/malformed` when the digest is not the announced
    * one. To be called when all has been taken.
    */
-  async whole(): Promise<Result> {
-    const result = await this.#reading;
-    const found = this.#hash.digest("hex");
-    const { sha256 } = this.announced;
-    if (found === sha256) return result;
-    throw new FederationError(
-      "wire/malformed",
-      `${this.#name} came with the SHA-256 ${found}, and ${sha256} was announced`,
-    );
+  whole(): Promise<Result> {
+    return (this.#whole ??= this.#compare());
   }
 
   /** No more will come. Resolves when the reader has heard of it. */
@@ -121,6 +115,17 @@ export class ChunkedParameters<Result> {
     this.#current = undefined;
     if (!taken) throw brokenOff(this.#name);
     return current.left;
+  }
+
+  async #compare(): Promise<Result> {
+    const result = await this.#reading;
+    const found = this.#hash.digest("hex");
+    const { sha256 } = this.announced;
+    if (found === sha256) return result;
+    throw new FederationError(
+      "wire/malformed",
+      `${this.#name} came with the SHA-256 ${found}, and ${sha256} was announced`,
+    );
   }
 
   #ready(most: number): Buffer | undefined {

@@ -3,17 +3,20 @@ import { Client, Metadata, connectivityState, credentials, status } from "@grpc/
 import type { ClientDuplexStream, StatusObject } from "@grpc/grpc-js";
 import { FederationError } from "@perennial-fl/core";
 import type { Instruction, Parameters, Reply } from "@perennial-fl/core";
+import { PartialModel } from "../chunks/partial-model.js";
 import { checkClientId } from "../client-id.js";
 import { Inbox } from "../inbox.js";
+import { chunkMetadata } from "../introduction.js";
 import type { ServedConnection } from "../memory.js";
-import { chunking, defaultKeepaliveMs, longestMessageBytes } from "../options.js";
-import type { ChunkOptions, ConnectOptions } from "../options.js";
+import { defaultKeepaliveMs, lengthsOf } from "../options.js";
+import type { ConnectOptions, Lengths } from "../options.js";
 import { metadataNames, protocolVersion, systemReason } from "../peers.js";
 import { encodeDisconnect, encodeReply } from "../wire/client-message.js";
 import { encodeParameters } from "../wire/parameters.js";
 import { lengthOfPieces } from "../wire/protobuf-writer.js";
 import type { Pieces } from "../wire/protobuf-writer.js";
 import { decodeServerMessage } from "../wire/server-message.js";
+import { Download } from "./download.js";
 import { HeldByServer, sendInChunks } from "./upload.js";
 import { joinMethod, metadataOf, sizeOptions, valueIn } from "./service.js";
 
@@ -46,21 +49,22 @@ const refusals: readonly status[] = [
  * instruction cannot be read. Throws `argument/invalid` for times that are not positive.
  */
 export async function connect(options: ConnectOptions): Promise<ServedConnection> {
-  const { serverAddress, clientId, signal, maxMessageBytes = longestMessageBytes } = options;
+  const { serverAddress, clientId, signal, partialModel = new PartialModel() } = options;
   const { keepaliveMs = defaultKeepaliveMs, keepaliveTimeoutMs = defaultKeepaliveTimeoutMs } = options;
   checkTimes({ keepaliveMs, keepaliveTimeoutMs });
   signal?.throwIfAborted();
-  const { chunkBytes, chunkedFromBytes } = chunking(options);
+  const lengths = lengthsOf(options);
+  const held = await partialModel.held();
   const identity =
     clientId === undefined
       ? new Metadata()
       : metadataOf({
           [metadataNames.client]: checkClientId(clientId),
           [metadataNames.protocol]: protocolVersion,
-          [metadataNames.chunks]: String(chunkBytes),
+          ...chunkMetadata({ chunkBytes: lengths.chunkBytes, ...(held && { held }) }),
         });
   const client = new Client(serverAddress, channelCredentials(options.tls), {
-    ...sizeOptions(maxMessageBytes),
+    ...sizeOptions(lengths.maxMessageBytes),
     "grpc-node.flow_control_window": windowBytes,
     // A connection of its own: a shared one would make a new client wait for an older one's back-off.
     "grpc.use_local_subchannel_pool": 1,
@@ -70,7 +74,7 @@ export async function connect(options: ConnectOptions): Promise<ServedConnection
   });
   const { path, requestSerialize, responseDeserialize } = joinMethod;
   const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, identity);
-  const stay = new Stay(client, call, serverAddress, { maxMessageBytes, chunkBytes, chunkedFromBytes });
+  const stay = new Stay(client, call, serverAddress, lengths, partialModel);
   await stay.connected(signal);
   return stay;
 }
@@ -87,9 +91,6 @@ function channelCredentials(tls: ConnectOptions["tls"]): ReturnType<typeof crede
   return credentials.createSsl(tls.rootCertificates === undefined ? null : Buffer.from(tls.rootCertificates));
 }
 
-/** How long messages and chunks may be. */
-type Lengths = Required<ChunkOptions> & { readonly maxMessageBytes: number };
-
 /** One call of `Join`. */
 class Stay implements ServedConnection {
   readonly #client: Client;
@@ -98,19 +99,36 @@ class Stay implements ServedConnection {
   readonly #lengths: Lengths;
   readonly #held = new HeldByServer();
   readonly #inbox: Inbox;
+  readonly #download: Download;
   readonly #over: Promise<void>;
   #asked: Exclude<Instruction["type"], "reconnect"> = "fit";
   #run: string | undefined;
   /** The longest chunk that the server takes; nothing at one that takes none. */
   #chunkBytes: number | undefined;
   #reached = false;
+  #closing = false;
 
-  constructor(client: Client, call: ClientDuplexStream<Buffer, Buffer>, address: string, lengths: Lengths) {
+  constructor(
+    client: Client,
+    call: ClientDuplexStream<Buffer, Buffer>,
+    address: string,
+    lengths: Lengths,
+    partialModel: PartialModel,
+  ) {
     this.#client = client;
     this.#call = call;
     this.#address = address;
     this.#lengths = lengths;
     this.#inbox = new Inbox(() => this.#leave());
+    this.#download = new Download(
+      partialModel,
+      (instruction) => {
+        this.#ask(instruction);
+      },
+      (error) => {
+        this.#giveUp(error);
+      },
+    );
     call.on("metadata", (metadata) => {
       this.#run = valueIn(metadata, metadataNames.run);
       const taken = Number(valueIn(metadata, metadataNames.chunks));
@@ -146,6 +164,7 @@ class Stay implements ServedConnection {
       const { chunkBytes, pieces, answer } = inChunks;
       await sendInChunks(answer, pieces, chunkBytes, this.#held, (message) => this.#write(message));
     } else await this.#write(this.#encode(reply));
+    this.#download.answered();
     this.#inbox.answered();
   }
 
@@ -171,6 +190,7 @@ class Stay implements ServedConnection {
 
   /** Ends the stream, and waits a moment for the server to end it too, so that the last reply is not cut off. */
   async close(): Promise<void> {
+    this.#closing = true;
     this.#inbox.end();
     this.#held.end();
     this.#call.end();
@@ -211,14 +231,23 @@ class Stay implements ServedConnection {
     try {
       const said = decodeServerMessage(message);
       if (said.type === "held") this.#held.told(said.offset);
-      else {
-        if (said.type !== "reconnect") this.#asked = said.type;
-        this.#inbox.push(said);
-      }
+      else if (said.type === "announced") this.#download.announced(said);
+      else if (said.type === "chunk") this.#download.chunk(said);
+      else this.#ask(said);
     } catch (error) {
-      this.#inbox.end(error as FederationError);
-      this.#call.cancel();
+      this.#giveUp(error as FederationError);
     }
+  }
+
+  #ask(instruction: Instruction): void {
+    if (instruction.type !== "reconnect") this.#asked = instruction.type;
+    this.#inbox.push(instruction);
+  }
+
+  /** The server says what cannot be read. */
+  #giveUp(error: FederationError): void {
+    this.#inbox.end(error);
+    this.#call.cancel();
   }
 
   async #leave(): Promise<void> {
@@ -228,6 +257,7 @@ class Stay implements ServedConnection {
 
   /** Resolves when the message is handed to the network, or rejects when the connection is lost before. */
   async #write(message: Buffer): Promise<void> {
+    if (this.#closing) throw new FederationError("connection/lost", `the connection to ${this.#address} is closed`);
     const written = new Promise<void>((resolve) =>
       this.#call.write(message, () => {
         resolve();

@@ -1,7 +1,7 @@
 // The server's side of Flower's protocol over grpc-js, which holds whole messages and copies them per client.
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { FederationError, messageOf } from "@perennial-fl/core";
-import { chunking, longestMessageBytes } from "../options.js";
+import { lengthsOf } from "../options.js";
 import type { ListenOptions, ListeningFleet } from "../options.js";
 import { systemReason } from "../peers.js";
 import { Roster } from "../roster.js";
@@ -19,15 +19,15 @@ const farewellMs = 1_000;
  * fleet ends every stream with UNAVAILABLE, frees the port and leaves nothing open.
  */
 export async function listen(options: ListenOptions): Promise<ListeningFleet> {
-  const { address, openSink, maxMessageBytes = longestMessageBytes, report = () => undefined } = options;
+  const { address, openSink, report = () => undefined } = options;
   const roster = new Roster(openSink, { report });
-  const { chunkBytes } = chunking(options);
+  const lengths = lengthsOf(options);
   const server = new Server({
-    ...sizeOptions(maxMessageBytes),
+    ...sizeOptions(lengths.maxMessageBytes),
     "grpc.keepalive_time_ms": keepaliveMs,
     "grpc.keepalive_permit_without_calls": 0,
   });
-  const calls = openCalls({ roster, maxMessageBytes, chunkBytes, report, run: options.run });
+  const calls = openCalls({ roster, lengths, report, run: options.run });
   server.addService({ Join: joinMethod }, { Join: calls.serve });
   const port = await bind(server, address, credentials(options.tls));
   return {

@@ -2,13 +2,19 @@
 import { status } from "@grpc/grpc-js";
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { messageOf } from "@perennial-fl/core";
+import { OutgoingModels } from "../chunks/outgoing-model.js";
 import { anonymousId } from "../client-id.js";
 import { Interrupted } from "../http2/byte-source.js";
-import { greeting, identityRefusal, metadataNames, statusOfEnding } from "../peers.js";
+import { greeting, introduction } from "../introduction.js";
+import type { Introduced } from "../introduction.js";
+import type { Lengths } from "../options.js";
+import { statusOfEnding } from "../peers.js";
 import type { Roster } from "../roster.js";
 import type { Seat } from "../seat.js";
 import { decodeClientMessage } from "../wire/client-message.js";
 import { pourParameters } from "../wire/parameters.js";
+import { join } from "../wire/protobuf-writer.js";
+import type { Pieces } from "../wire/protobuf-writer.js";
 import { checkLength, encodeInstruction } from "../wire/server-message.js";
 import { ServedChunks } from "./served-chunks.js";
 import { metadataOf, valueIn } from "./service.js";
@@ -17,8 +23,7 @@ type Call = ServerDuplexStream<Buffer, Buffer>;
 
 interface CallsOptions {
   readonly roster: Roster;
-  readonly maxMessageBytes: number;
-  readonly chunkBytes: number;
+  readonly lengths: Lengths;
   readonly report: (error: unknown) => void;
   readonly run: string | undefined;
 }
@@ -44,14 +49,13 @@ export function openCalls(options: CallsOptions): { readonly serve: (call: Call)
 }
 
 function serveCall(call: Call, guard: (act: () => void) => void, options: CallsOptions): void {
-  const [id, version] = [metadataNames.client, metadataNames.protocol].map((name) => valueIn(call.metadata, name));
-  const refusal = identityRefusal(id, version);
-  if (refusal !== undefined) {
-    endCall(call, refusal.code, refusal.details);
+  const client = introduction((name) => valueIn(call.metadata, name));
+  if (client.type === "refused") {
+    endCall(call, client.refusal.code, client.refusal.details);
     return;
   }
-  const chunks = new ServedChunks(call, options.chunkBytes);
-  const seat = takeSeat(call, chunks, options);
+  const chunks = new ServedChunks(call, options.lengths.chunkBytes);
+  const seat = takeSeat(call, client, chunks, options);
   if (seat === undefined) return;
   call.on("data", (message: Buffer) => {
     guard(() => {
@@ -74,20 +78,27 @@ function serveCall(call: Call, guard: (act: () => void) => void, options: CallsO
   });
 }
 
-function takeSeat(call: Call, served: ServedChunks, options: CallsOptions): Seat | undefined {
-  const { roster, maxMessageBytes, run, chunkBytes } = options;
-  const [id, takenChunks] = [metadataNames.client, metadataNames.chunks].map((name) => valueIn(call.metadata, name));
-  const client = { id, chunks: takenChunks !== undefined };
+function takeSeat(call: Call, client: Introduced, served: ServedChunks, options: CallsOptions): Seat | undefined {
+  const { roster, lengths, run } = options;
+  const models = new OutgoingModels(client.chunks, lengths);
   // At once, so that a client knows that it is at a server of ours before the first instruction.
-  call.sendMetadata(metadataOf(greeting(client, { run, chunkBytes })));
+  call.sendMetadata(metadataOf(greeting(client, { run, ...lengths })));
   try {
     return roster.join({
-      client: id ?? anonymousId(),
-      identified: id !== undefined,
+      client: client.id ?? anonymousId(),
+      identified: client.id !== undefined,
       send: (instruction) => {
-        const message = encodeInstruction(instruction);
-        checkLength(instruction, message.byteLength, maxMessageBytes);
-        call.write(message);
+        const inChunks = models.inChunks(instruction);
+        if (inChunks === undefined) {
+          const message = encodeInstruction(instruction);
+          checkLength(instruction, message.byteLength, lengths.maxMessageBytes);
+          call.write(message);
+          return;
+        }
+        sendEach(call, inChunks).catch((error: unknown) => {
+          options.report(error);
+          endCall(call, status.INTERNAL, "the server failed");
+        });
       },
       end: ({ reason, message }) => {
         served.end();
@@ -97,6 +108,20 @@ function takeSeat(call: Call, served: ServedChunks, options: CallsOptions): Seat
   } catch (error) {
     endCall(call, status.UNAVAILABLE, messageOf(error));
     return undefined;
+  }
+}
+
+/** Writes messages that are made one at a time, each when the one before has gone. */
+async function sendEach(call: Call, messages: AsyncIterable<Pieces>): Promise<void> {
+  for await (const pieces of messages) {
+    if (call.cancelled) return;
+    await new Promise<void>((resolve) => {
+      call.once("cancelled", resolve);
+      call.write(join(pieces), () => {
+        call.off("cancelled", resolve);
+        resolve();
+      });
+    });
   }
 }
 

@@ -3,10 +3,9 @@ import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { messageOf } from "@perennial-fl/core";
 import type { Chunk } from "../chunks/chunked-parameters.js";
 import type { IncomingChunks } from "../chunks/partial-updates.js";
-import { Interrupted } from "../http2/byte-source.js";
-import type { Bytes } from "../http2/byte-source.js";
+import { Interrupted, bytesOfBuffer } from "../http2/byte-source.js";
 import { Violation } from "../seat.js";
-import { encodeHeld, longestChunkMessage, readChunk } from "../wire/chunks.js";
+import { encodeHeld, longestChunkMessage, chunkIn } from "../wire/chunks.js";
 import { join } from "../wire/protobuf-writer.js";
 
 /** Messages that wait to be read; with more, the network waits. */
@@ -69,20 +68,10 @@ export class ServedChunks implements IncomingChunks {
       throw new Violation(`a message of ${message.byteLength} bytes came, and at most ${this.#mostBytes} are received`);
     }
     try {
-      const { offset, data } = readChunk(message);
-      return { offset, byteLength: data.byteLength, bytes: bytesOf(data) };
+      const { offset, data } = chunkIn(message);
+      return { offset, byteLength: data.byteLength, bytes: bytesOfBuffer(data) };
     } catch (error) {
       throw new Violation(messageOf(error));
     }
   }
-}
-
-function bytesOf(data: Uint8Array): Bytes {
-  let rest = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  const ready = (most: number): Buffer | undefined => {
-    const piece = rest.subarray(0, most);
-    rest = rest.subarray(piece.byteLength);
-    return piece.byteLength > 0 ? piece : undefined;
-  };
-  return { ready, some: (most) => Promise.resolve(ready(most)) };
 }

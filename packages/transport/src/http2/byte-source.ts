@@ -17,6 +17,17 @@ export interface Bytes {
   some(most: number): Promise<Buffer | undefined>;
 }
 
+/** Bytes that are all here already. */
+export function bytesOfBuffer(data: Uint8Array): Bytes {
+  let rest = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const ready = (most: number): Buffer | undefined => {
+    const piece = rest.subarray(0, most);
+    rest = rest.subarray(piece.byteLength);
+    return piece.byteLength > 0 ? piece : undefined;
+  };
+  return { ready, some: (most) => Promise.resolve(ready(most)) };
+}
+
 /** Pulls a stream. What has arrived stays readable after the stream has ended or broken. */
 export class ByteSource implements Bytes {
   readonly #stream: ServerHttp2Stream;

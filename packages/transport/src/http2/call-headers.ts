@@ -1,6 +1,8 @@
 // What stands in the headers and trailers of a call.
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
-import { identityRefusal, metadataNames, statusCodes } from "../peers.js";
+import { introduction } from "../introduction.js";
+import type { Introduced } from "../introduction.js";
+import { statusCodes } from "../peers.js";
 import type { CallStatus } from "../peers.js";
 
 /** The one method that is served. */
@@ -13,13 +15,7 @@ const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1
 
 /** What a call's headers say. */
 export type Opening =
-  | {
-      readonly type: "join";
-      readonly id: string | undefined;
-      readonly timeoutMs: number | undefined;
-      /** Whether the client can send and take chunks. */
-      readonly chunks: boolean;
-    }
+  | { readonly type: "join"; readonly client: Introduced; readonly timeoutMs: number | undefined }
   /** The only thing to answer, with nothing after it. */
   | { readonly type: "refused"; readonly headers: OutgoingHttpHeaders };
 
@@ -29,16 +25,15 @@ export function readOpening(headers: IncomingHttpHeaders): Opening {
   if (type === undefined || !/^application\/grpc($|[+;])/.test(type)) {
     return { type: "refused", headers: { ":status": 415 } };
   }
-  const id = textIn(headers, metadataNames.client);
+  const client = introduction((name) => textIn(headers, name));
   const timeout = textIn(headers, "grpc-timeout");
   const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout);
-  const refusal =
-    callRefusal(headers) ??
-    (Number.isNaN(timeoutMs)
-      ? { code: statusCodes.INTERNAL, details: `a grpc-timeout is not ${JSON.stringify(timeout)}` }
-      : identityRefusal(id, textIn(headers, metadataNames.protocol)));
-  if (refusal === undefined)
-    return { type: "join", id, timeoutMs, chunks: textIn(headers, metadataNames.chunks) !== undefined };
+  const refusal = callRefusal(headers) ?? (Number.isNaN(timeoutMs) ? noTimeout(timeout) : undefined);
+  if (refusal !== undefined) return refusedWith(refusal);
+  return client.type === "refused" ? refusedWith(client.refusal) : { type: "join", client, timeoutMs };
+}
+
+function refusedWith(refusal: CallStatus): Opening {
   return { type: "refused", headers: { ...responseHeaders({}), ...trailersOf(refusal) } };
 }
 
@@ -66,6 +61,10 @@ function callRefusal(headers: IncomingHttpHeaders): CallStatus | undefined {
   const encoding = textIn(headers, "grpc-encoding") ?? "identity";
   if (encoding === "identity") return undefined;
   return { code: statusCodes.UNIMPLEMENTED, details: `messages compressed by ${encoding} are not received` };
+}
+
+function noTimeout(text: string | undefined): CallStatus {
+  return { code: statusCodes.INTERNAL, details: `a grpc-timeout is not ${JSON.stringify(text)}` };
 }
 
 /** Up to 8 digits and a unit; NaN for anything else. */

@@ -3,8 +3,12 @@ import { constants } from "node:http2";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { messageOf } from "@perennial-fl/core";
 import type { Instruction } from "@perennial-fl/core";
+import { OutgoingModels } from "../chunks/outgoing-model.js";
 import { anonymousId } from "../client-id.js";
-import { greeting, statusCodes, statusOfEnding } from "../peers.js";
+import { greeting } from "../introduction.js";
+import type { Introduced } from "../introduction.js";
+import type { Lengths } from "../options.js";
+import { statusCodes, statusOfEnding } from "../peers.js";
 import type { CallStatus } from "../peers.js";
 import type { Roster } from "../roster.js";
 import { Violation } from "../seat.js";
@@ -31,8 +35,7 @@ export interface Service {
   readonly uploads: Uploads;
   readonly held: HeldBytes;
   readonly limits: StreamingLimits;
-  readonly maxMessageBytes: number;
-  readonly chunkBytes: number;
+  readonly lengths: Lengths;
   readonly run: string | undefined;
   readonly report: (error: unknown) => void;
 }
@@ -50,11 +53,11 @@ export function serveCall(stream: ServerHttp2Stream, headers: IncomingHttpHeader
     });
     return;
   }
-  const { id, timeoutMs, chunks } = opening;
-  const { run, chunkBytes } = service;
-  stream.respond(responseHeaders(greeting({ id, chunks }, { run, chunkBytes })), { waitForTrailers: true });
+  const { client, timeoutMs } = opening;
+  const { run, lengths } = service;
+  stream.respond(responseHeaders(greeting(client, { run, ...lengths })), { waitForTrailers: true });
   const call = new Call(stream, service, timeoutMs);
-  call.serve(id).catch((error: unknown) => {
+  call.serve(client).catch((error: unknown) => {
     service.report(error);
     call.end({ code: statusCodes.INTERNAL, details: "the server failed" });
   });
@@ -96,8 +99,8 @@ class Call {
   }
 
   /** From taking a seat to the end of what the client has to say. */
-  async serve(id: string | undefined): Promise<void> {
-    const seat = this.#takeSeat(id);
+  async serve(client: Introduced): Promise<void> {
+    const seat = this.#takeSeat(client);
     if (seat === undefined) return;
     try {
       await this.#listen(seat);
@@ -121,13 +124,14 @@ class Call {
     void this.#outgoing.gone().then(() => this.#stream.end());
   }
 
-  #takeSeat(id: string | undefined): Seat | undefined {
+  #takeSeat({ id, chunks }: Introduced): Seat | undefined {
+    const models = new OutgoingModels(chunks, this.#service.lengths);
     try {
       return this.#service.roster.join({
         client: id ?? anonymousId(),
         identified: id !== undefined,
         send: (instruction) => {
-          this.#send(instruction);
+          this.#send(instruction, models);
         },
         end: ({ reason, message }) => {
           this.end({ code: statusOfEnding[reason], details: message });
@@ -139,17 +143,19 @@ class Call {
     }
   }
 
-  #send(instruction: Instruction): void {
-    const pieces = encodeInstructionPieces(instruction);
-    checkLength(instruction, lengthOfPieces(pieces), this.#service.maxMessageBytes);
+  #send(instruction: Instruction, models: OutgoingModels): void {
+    const inChunks = models.inChunks(instruction);
+    const pieces = inChunks ? [] : encodeInstructionPieces(instruction);
+    checkLength(instruction, lengthOfPieces(pieces), this.#service.lengths.maxMessageBytes);
     this.#sentMs = undefined;
-    this.#outgoing.send(pieces);
+    if (inChunks) this.#outgoing.sendEach(inChunks);
+    else this.#outgoing.send(pieces);
     void this.#outgoing.gone().then(() => (this.#sentMs = performance.now()));
   }
 
   /** Hears message after message; the next is not looked at before the last is at rest. */
   async #listen(seat: Seat): Promise<void> {
-    const { maxMessageBytes } = this.#service;
+    const { maxMessageBytes } = this.#service.lengths;
     for (;;) {
       const length = await nextLength(this.#source, maxMessageBytes);
       if (length === undefined) break;
@@ -204,11 +210,11 @@ class Call {
 
   /** An answer whose update follows in chunks: in its turn, as one long message would. */
   async #receiveAnnounced({ announced, answer }: AnnouncedFit, receiveChunks: ReceiveChunks): Promise<Said> {
-    const { uploads, chunkBytes } = this.#service;
+    const { uploads, lengths } = this.#service;
     const place = await uploads.enter(Infinity);
     const restore = this.#widen(Infinity);
     try {
-      const chunks = new CallChunks(this.#source, this.#outgoing, chunkBytes);
+      const chunks = new CallChunks(this.#source, this.#outgoing, lengths.chunkBytes);
       return { ...answer, update: await receiveChunks(announced, chunks) };
     } catch (error) {
       if (error instanceof Interrupted) return this.#lost();

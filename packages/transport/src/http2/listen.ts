@@ -2,7 +2,7 @@
 import { createSecureServer, createServer } from "node:http2";
 import type { Http2SecureServer, Http2Server, ServerHttp2Session } from "node:http2";
 import { FederationError, messageOf } from "@perennial-fl/core";
-import { chunking, longestMessageBytes } from "../options.js";
+import { lengthsOf } from "../options.js";
 import type { ListenOptions, ListeningFleet } from "../options.js";
 import { systemReason } from "../peers.js";
 import { Roster } from "../roster.js";
@@ -32,14 +32,14 @@ export interface ListenStreamingOptions extends ListenOptions {
  * `server/address` when the address cannot be bound.
  */
 export async function listenStreaming(options: ListenStreamingOptions): Promise<ListeningFleet> {
-  const { address, openSink, tls, maxMessageBytes = longestMessageBytes, report = () => undefined } = options;
+  const { address, openSink, tls, report = () => undefined } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const held = options.held ?? new HeldBytes();
-  const { chunkBytes } = chunking(options);
+  const lengths = lengthsOf(options);
   const { stageBytes, scalarsBytes, partials, partialMs } = limits;
   const roster = new Roster(openSink, { report, partials: { stageBytes, scalarsBytes, partials, partialMs } });
   const uploads = new Uploads(limits, held);
-  const service: Service = { roster, uploads, held, limits, maxMessageBytes, chunkBytes, run: options.run, report };
+  const service: Service = { roster, uploads, held, limits, lengths, run: options.run, report };
   const server = openServer(tls, limits, address);
   const sessions = new Set<ServerHttp2Session>();
   server.on("session", (session: ServerHttp2Session) => {

@@ -24,8 +24,16 @@ export class Outgoing {
   }
 
   send(pieces: Pieces): void {
-    const message = [frameHeader(lengthOfPieces(pieces)), ...pieces];
-    this.#sent = this.#sent.then(() => this.#write(message));
+    this.#sent = this.#sent.then(async () => {
+      await this.#write(pieces);
+    });
+  }
+
+  /** Messages that are made when their turn comes. */
+  sendEach(messages: AsyncIterable<Pieces>): void {
+    this.#sent = this.#sent.then(async () => {
+      for await (const pieces of messages) if (!(await this.#write(pieces))) return;
+    });
   }
 
   /** Resolves when everything has gone, or never will. */
@@ -33,11 +41,13 @@ export class Outgoing {
     return this.#sent;
   }
 
-  async #write(message: Pieces): Promise<void> {
-    for (const bytes of paced(message, this.#limits.sendBytes)) {
+  /** Whether the client has taken the message. */
+  async #write(pieces: Pieces): Promise<boolean> {
+    for (const bytes of paced([frameHeader(lengthOfPieces(pieces)), ...pieces], this.#limits.sendBytes)) {
       // A model that is written at once would be held once per client, and over TLS encrypted in advance.
-      if (!(await this.#take(bytes))) return;
+      if (!(await this.#take(bytes))) return false;
     }
+    return true;
   }
 
   /** Whether the client has taken the bytes. */

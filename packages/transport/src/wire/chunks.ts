@@ -50,15 +50,19 @@ export function encodeChunk(offset: number, bytes: Pieces): Pieces {
   return bytesField(chunkFields.chunk, [...varintField(1, BigInt(offset)), ...bytesField(2, bytes)]);
 }
 
-/** What a message from {@link encodeChunk} holds; `data` is a view of it. Throws `wire/malformed` for any other message. */
-export function readChunk(message: Uint8Array): { readonly offset: number; readonly data: Uint8Array } {
+/** The chunk in a message from {@link encodeChunk}; `data` is a view. Throws `wire/malformed` for any other message. */
+export function chunkIn(message: Uint8Array): { readonly offset: number; readonly data: Uint8Array } {
   const [field, ...others] = fieldsOf(message, "ClientMessage");
   if (field?.number !== chunkFields.chunk || others.length > 0) throw noChunk();
+  return readChunk(field);
+}
+
+export function readChunk(field: Field): { readonly offset: number; readonly data: Uint8Array } {
   let offset = 0;
-  let data = new Uint8Array();
+  let data: Uint8Array = new Uint8Array();
   for (const part of fieldsOf(bytesIn(field, "chunk"), "chunk")) {
     if (part.number === 1) offset = safeIntegerIn(part, "chunk.offset");
-    else if (part.number === 2) data = bytesIn(part, "chunk.data") as Uint8Array<ArrayBuffer>;
+    else if (part.number === 2) data = bytesIn(part, "chunk.data");
   }
   return { offset, data };
 }

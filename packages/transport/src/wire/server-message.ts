@@ -1,7 +1,8 @@
 // flwr.proto.ServerMessage: instructions on the wire.
 import { FederationError } from "@perennial-fl/core";
 import type { Config, Instruction, Parameters } from "@perennial-fl/core";
-import { chunkFields, readHeld } from "./chunks.js";
+import { announcedField, chunkFields, readAnnounced, readChunk, readHeld } from "./chunks.js";
+import type { Announced } from "./chunks.js";
 import { decodeParameters, encodeParameters, noParameters, readParameters } from "./parameters.js";
 import { bytesIn, fieldsOf, malformed, safeIntegerIn } from "./protobuf-reader.js";
 import type { Field } from "./protobuf-reader.js";
@@ -57,6 +58,14 @@ export function encodeInstructionPieces(instruction: Instruction): Pieces {
   }
 }
 
+type Model = Extract<Instruction, { type: "fit" | "evaluate" }>;
+
+/** How to announce the model of an instruction, whose chunks begin at `offset`. Throws as {@link encodeInstruction}. */
+export function encodeAnnouncedModel({ type, key, config }: Model): (announced: Announced, offset: number) => Pieces {
+  const encoded = encodeScalars(2, withKey(config, key));
+  return (announced, offset) => bytesField(numbers[type], [...announcedField(announced, offset), ...encoded]);
+}
+
 /** The pieces of parameters, made once for each array. */
 export function encodedParameters(parameters: Parameters): Pieces {
   const before = known.get(parameters);
@@ -78,8 +87,26 @@ function wholeSeconds(seconds: number): bigint {
   throw new FederationError("argument/invalid", `a client reconnects after whole seconds from 0, not ${seconds}`);
 }
 
-/** What a server says: an instruction, or how much it holds of an update that comes in chunks. */
-export type ServerMessage = Instruction | { readonly type: "held"; readonly offset: number };
+/** What a server says: an instruction, its model perhaps in chunks after it, or how much it holds of an update. */
+export type ServerMessage =
+  Instruction | AnnouncedModel | ModelChunk | { readonly type: "held"; readonly offset: number };
+
+/** An instruction whose model is yet to come, from byte `offset` on. */
+export interface AnnouncedModel {
+  readonly type: "announced";
+  readonly question: Omit<Extract<Instruction, { type: "fit" }>, "type" | "parameters"> & {
+    readonly type: "fit" | "evaluate";
+  };
+  readonly announced: Announced;
+  readonly offset: number;
+}
+
+/** The model's bytes from `offset` on; `data` is a view of the message. */
+export interface ModelChunk {
+  readonly type: "chunk";
+  readonly offset: number;
+  readonly data: Uint8Array;
+}
 
 /**
  * What a server's message says; an instruction's tensors are views of the message where order and alignment allow it. Throws
@@ -104,6 +131,8 @@ function memberOf(field: Field): ServerMessage | undefined {
       return readModel("fit", bytesIn(field, "fit_ins"));
     case numbers.evaluate:
       return readModel("evaluate", bytesIn(field, "evaluate_ins"));
+    case chunkFields.chunk:
+      return { type: "chunk", ...readChunk(field) };
     case chunkFields.held:
       return { type: "held", offset: readHeld(field) };
     default:
@@ -126,17 +155,22 @@ function readConfig(message: Uint8Array, name: string): Config {
   return splitKey(config.scalars, `${name}.config`).config;
 }
 
-function readModel(type: "fit" | "evaluate", message: Uint8Array): Instruction {
+function readModel(type: "fit" | "evaluate", message: Uint8Array): Instruction | AnnouncedModel {
   const name = `${type}_ins`;
   const config = new ScalarsReader(`${name}.config`);
   let received = noParameters;
+  let announced: ReturnType<typeof readAnnounced> | undefined;
   for (const field of fieldsOf(message, name)) {
     if (field.number === 1) received = readParameters(bytesIn(field, `${name}.parameters`), `${name}.parameters`);
     else if (field.number === 2) config.read(field);
+    else if (field.number === chunkFields.announced) announced = readAnnounced(field, `${name}.announced`);
   }
   const keyed = splitKey(config.scalars, `${name}.config`);
   if (keyed.key !== undefined && keyed.key.phase !== type) {
     throw malformed(`${name}.config`, `has the key of a ${keyed.key.phase} instruction`);
   }
-  return { type, parameters: decodeParameters(received, `${name}.parameters`), ...keyed };
+  if (announced === undefined) return { type, parameters: decodeParameters(received, `${name}.parameters`), ...keyed };
+  if (received !== noParameters) throw malformed(name, "holds a model and announces another");
+  const { offset, ...identity } = announced;
+  return { type: "announced", question: { type, ...keyed }, announced: identity, offset };
 }
