@@ -83,4 +83,11 @@ export const transferMutants: readonly Mutant[] = [
     after: "",
     suite: models,
   },
+  {
+    name: "a long array's digest is that of its beginning",
+    file: "packages/checkpointer/dist/src/absorb.js",
+    before: "at += most",
+    after: "at += bytes.byteLength",
+    suite: "packages/checkpointer/dist/test/absorb.test.js",
+  },
 ];

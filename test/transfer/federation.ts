@@ -17,6 +17,8 @@ export interface Setting {
   readonly numRounds: number;
   readonly lengths: Pick<ConnectOptions, "chunkBytes" | "chunkedFromBytes" | "maxMessageBytes">;
   readonly breaksAt: readonly Partial<Wire["passed"]>[];
+  /** Of a run to go on with. */
+  readonly directories?: Result["directories"];
 }
 
 export interface Result {
@@ -27,6 +29,7 @@ export interface Result {
   readonly events: readonly ClientEvent["type"][];
   /** How often the client trained. */
   readonly trained: number;
+  readonly directories: { readonly server: string; readonly client: string };
 }
 
 /** Runs it to its end. Each fit adds to every element its index in the tensor and the round. */
@@ -35,6 +38,7 @@ export async function federationOverBreakingWire({
   numRounds,
   lengths,
   breaksAt,
+  directories = { server: temporaryDirectory(), client: temporaryDirectory() },
 }: Setting): Promise<Result> {
   const events: ClientEvent["type"][] = [];
   let trained = 0;
@@ -42,7 +46,7 @@ export async function federationOverBreakingWire({
   let life: Promise<void> | undefined;
   try {
     const outcome = await startServer({
-      stateDir: temporaryDirectory(),
+      stateDir: directories.server,
       numRounds,
       strategy: fedAvg({ minFitClients: 1, minAvailableClients: 1, minEvaluateClients: 1 }),
       initialModel,
@@ -53,7 +57,7 @@ export async function federationOverBreakingWire({
         const serverAddress = wire.address;
         life = startClient({
           clientId: "ann",
-          stateDir: temporaryDirectory(),
+          stateDir: directories.client,
           backoff: { firstMs: 1, maxMs: 1 },
           connect: (id, signal) => connect({ serverAddress, clientId: String(id), signal, partialModel, ...lengths }),
           observe: ({ type }) => events.push(type),
@@ -74,7 +78,15 @@ export async function federationOverBreakingWire({
     await life;
     const { parameters } = outcome;
     const passed = wire?.passed ?? { toServer: 0, toClient: 0 };
-    return { parameters, sha256: parametersSha256(parameters), passed, breaks: wire?.breaks ?? 0, events, trained };
+    return {
+      parameters,
+      sha256: parametersSha256(parameters),
+      passed,
+      breaks: wire?.breaks ?? 0,
+      events,
+      trained,
+      directories,
+    };
   } finally {
     wire?.close();
   }

@@ -24,6 +24,9 @@ import { systemCode } from "./disk.js";
 /** So many bytes are copied to the system sooner than another thread is told of them. */
 const smallBytes = 1 << 14;
 
+/** Node reads and writes less than 2 GiB at once; what is left is asked for again, as after any short one. */
+const mostBytes = 2 ** 30;
+
 const opening = promisify(open);
 const reading = promisify(read);
 const writing = promisify(write);
@@ -43,7 +46,7 @@ export const nodeDisk: Disk = {
   readSync(path, target, position) {
     const descriptor = openSync(path, constants.O_RDONLY | noFollow(constants.O_NOFOLLOW));
     try {
-      return readSync(descriptor, target, 0, target.byteLength, position);
+      return readSync(descriptor, target, 0, Math.min(target.byteLength, mostBytes), position);
     } finally {
       closeSync(descriptor);
     }
@@ -82,8 +85,11 @@ function diskFile(descriptor: number): DiskFile {
     write: (bytes, position) =>
       bytes.byteLength <= smallBytes
         ? atOnce(() => writeSync(descriptor, bytes, 0, bytes.byteLength, position))
-        : writing(descriptor, bytes, 0, bytes.byteLength, position).then(({ bytesWritten }) => bytesWritten),
-    read: async (target, position) => (await reading(descriptor, target, 0, target.byteLength, position)).bytesRead,
+        : writing(descriptor, bytes, 0, Math.min(bytes.byteLength, mostBytes), position).then(
+            ({ bytesWritten }) => bytesWritten,
+          ),
+    read: async (target, position) =>
+      (await reading(descriptor, target, 0, Math.min(target.byteLength, mostBytes), position)).bytesRead,
     sync: () => syncingData(descriptor),
     stat: () => atOnce(() => entryOf(fstatSync(descriptor, { bigint: true }))),
 

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import type { DType, Tensor, TensorHeader } from "@perennial-fl/core";
 import { byteLength, bytesOf, elementSize, FederationError, messageOf } from "@perennial-fl/core";
+import { absorb } from "./absorb.js";
 import type { Json } from "./state-values.js";
 
 export const digestKey = "perennial.digest";
@@ -68,7 +69,7 @@ export function writeSafetensors(
   head.set(header, 8);
   const pieces = [head, ...ordered.map(([, each]) => bytesOf(each))];
   const hash = createHash("sha256");
-  for (const piece of pieces) hash.update(piece);
+  for (const piece of pieces) absorb(hash, piece);
   const digest = hash.digest("hex");
   head.set(Buffer.from(digest), digestPosition(head, noDigest));
   return { pieces, digest };
@@ -148,7 +149,7 @@ function digestOf(bytes: Uint8Array, head: Uint8Array, digest: string): string |
   const at = digestPosition(head, digest);
   if (at < 0) return undefined;
   const hash = createHash("sha256").update(bytes.subarray(0, at)).update(noDigest);
-  return hash.update(bytes.subarray(at + noDigest.length)).digest("hex");
+  return absorb(hash, bytes.subarray(at + noDigest.length)).digest("hex");
 }
 
 /** Within a JSON text a quotation mark is escaped, so only the key itself can be followed like this. */
