@@ -4,6 +4,7 @@ import type { ClientId, Fleet, FleetEvent, Instruction, OpenSink } from "@perenn
 import { defaultPartialLimits } from "./chunks/limits.js";
 import type { PartialLimits } from "./chunks/limits.js";
 import { PartialUpdates } from "./chunks/partial-updates.js";
+import { HeldBytes } from "./http2/held-bytes.js";
 import { Queue } from "./queue.js";
 import { Seat } from "./seat.js";
 import type { Link, Stores } from "./seat.js";
@@ -24,6 +25,8 @@ export interface RosterOptions {
   readonly clock?: Clock;
   /** Told of what went wrong and belongs to no client. */
   readonly report?: (error: unknown) => void;
+  /** Counts the memory of updates that come in chunks. */
+  readonly held?: HeldBytes;
   /** What is held of updates whose clients are away, where it differs from the defaults. */
   readonly partials?: Partial<PartialLimits>;
 }
@@ -46,9 +49,10 @@ export class Roster implements Fleet {
   #closed = false;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(openSink: OpenSink, { clock, report = () => undefined, partials }: RosterOptions = {}) {
-    const limits = { ...defaultPartialLimits, ...partials };
-    this.#stores = { openSink, partials: new PartialUpdates(openSink, limits, report, clock) };
+  constructor(openSink: OpenSink, options: RosterOptions = {}) {
+    const { clock, report = () => undefined, held = new HeldBytes() } = options;
+    const limits = { ...defaultPartialLimits, ...options.partials };
+    this.#stores = { openSink, partials: new PartialUpdates(openSink, { limits, held, report, clock }) };
     this.#timers = new Timers(clock);
   }
 

@@ -3,7 +3,7 @@ import { expect } from "chai";
 import { bytesOf, float32, memorySink, random, sameTensor } from "@perennial-fl/core";
 import type { FleetEvent, OpenSink, Tensor, UpdateSink } from "@perennial-fl/core";
 import { HeldBytes, connect, defaultLimits, listenStreaming } from "../src/index.js";
-import type { ListenStreamingOptions, ServedConnection } from "../src/index.js";
+import type { ChunkOptions, ListenStreamingOptions, ServedConnection } from "../src/index.js";
 
 const MiB = 2 ** 20;
 
@@ -59,6 +59,7 @@ async function rounds(
     readonly length: number;
     readonly openSink: OpenSink;
     readonly limits?: ListenStreamingOptions["limits"];
+    readonly chunks?: ChunkOptions;
   },
   hear: (event: Extract<FleetEvent, { type: "replied" }>) => void,
 ): Promise<HeldBytes> {
@@ -69,8 +70,11 @@ async function rounds(
     held,
     limits: options.limits ?? {},
   });
+  const { chunks } = options;
   const ids = Array.from({ length: options.clients }, (_, i) => `client-${i}`);
-  const clients = await Promise.all(ids.map((clientId) => connect({ serverAddress: fleet.address, clientId })));
+  const clients = await Promise.all(
+    ids.map((clientId) => connect({ serverAddress: fleet.address, clientId, ...chunks })),
+  );
   const answering = clients.map((client, i) => answer(client, ids[i] ?? "", options.rounds, options.length));
   const asked = new Map<string, number>();
   const ask = (client: string): void => {
@@ -100,17 +104,22 @@ async function rounds(
 }
 
 describe("the streaming server's memory", () => {
-  it("holds no more of 8 updates than its stages and windows, and has stored every byte", async () => {
-    let stored = 0;
-    const openSink: OpenSink = () => countingSink((bytes) => (stored += bytes));
-    const length = (16 * MiB) / 4;
-    const held = await rounds({ clients: 8, rounds: 1, length, openSink }, () => undefined);
-    expect(stored).to.equal(8 * 16 * MiB);
-    const { uploads, stageBytes, windowBytes, smallMessageBytes } = defaultLimits;
-    expect(held.peak).to.be.lessThan(uploads * (2 * stageBytes + windowBytes) + 4 * smallMessageBytes);
-    expect(held.peak).to.be.greaterThan(uploads * 2 * stageBytes);
-    expect(held.now).to.equal(0);
-  });
+  for (const [manner, chunks] of [
+    ["in one message each", {}],
+    ["in chunks", { chunkedFromBytes: MiB, chunkBytes: 3 * MiB }],
+  ] as const) {
+    it(`holds no more of 8 updates ${manner} than its stages and windows, and has stored every byte`, async () => {
+      let stored = 0;
+      const openSink: OpenSink = () => countingSink((bytes) => (stored += bytes));
+      const length = (16 * MiB) / 4;
+      const held = await rounds({ clients: 8, rounds: 1, length, openSink, chunks }, () => undefined);
+      expect(stored).to.equal(8 * 16 * MiB);
+      const { uploads, stageBytes, windowBytes, smallMessageBytes } = defaultLimits;
+      expect(held.peak).to.be.lessThan(uploads * (2 * stageBytes + windowBytes) + 4 * smallMessageBytes);
+      expect(held.peak).to.be.greaterThan(uploads * 2 * stageBytes);
+      expect(held.now).to.equal(0);
+    });
+  }
 
   it("what arrives is what that client sent in that round, to the bit", async () => {
     const openSink: OpenSink = () => slowSink();

@@ -4,6 +4,7 @@ import type { ClientId, OpenSink, RequestKey, StoredResult, UpdateSink } from "@
 import { Interrupted } from "../http2/byte-source.js";
 import { receiveParameters } from "../http2/arriving-parameters.js";
 import { forget } from "../forget.js";
+import type { HeldBytes } from "../http2/held-bytes.js";
 import { UpdateWriter } from "../http2/update-writer.js";
 import { Timers } from "../timers.js";
 import type { Clock } from "../timers.js";
@@ -39,10 +40,19 @@ interface Partial {
   readonly parameters: ChunkedParameters<void>;
 }
 
+interface PartialUpdatesOptions {
+  readonly limits: PartialLimits;
+  readonly held: HeldBytes;
+  /** Told of an update that could not be forgotten. */
+  readonly report: (error: unknown) => void;
+  readonly clock: Clock | undefined;
+}
+
 /** At most one update per client. One whose connection is lost waits, with its sink open, for the client to come back. */
 export class PartialUpdates {
   readonly #openSink: OpenSink;
   readonly #limits: PartialLimits;
+  readonly #held: HeldBytes;
   readonly #report: (error: unknown) => void;
   readonly #timers: Timers;
   /** Those whose clients are away, the longest first. */
@@ -51,9 +61,10 @@ export class PartialUpdates {
   /** The question that the round is at. */
   #key: RequestKey | undefined;
 
-  constructor(openSink: OpenSink, limits: PartialLimits, report: (error: unknown) => void, clock?: Clock) {
+  constructor(openSink: OpenSink, { limits, held, report, clock }: PartialUpdatesOptions) {
     this.#openSink = openSink;
     this.#limits = limits;
+    this.#held = held;
     this.#report = report;
     this.#timers = new Timers(clock);
   }
@@ -79,7 +90,7 @@ export class PartialUpdates {
       chunks.acknowledge(announced.byteLength);
       throw error;
     });
-    const { parameters, writer, sink } = partial;
+    const { parameters, writer } = partial;
     try {
       chunks.acknowledge(parameters.offset);
       while (parameters.offset < announced.byteLength) {
@@ -87,13 +98,13 @@ export class PartialUpdates {
         chunks.acknowledge(parameters.offset);
       }
       await parameters.whole();
-      return await writer.close();
+      const stored = await writer.close();
+      this.#hold(-1);
+      return stored;
     } catch (thrown) {
       if (thrown instanceof Interrupted && this.#wait(partial)) throw thrown;
       const error = parameters.failure?.error ?? thrown;
-      await parameters.abandon();
-      await writer.settled();
-      const story = await forget(sink, error);
+      const story = await this.#end(partial, error);
       throw story === messageOf(error) ? error : new Error(story, { cause: error });
     }
   }
@@ -128,9 +139,23 @@ export class PartialUpdates {
     return this.#open(client, key, announced);
   }
 
+  /** Leaves nothing of an update that will not be whole; gives the whole story of why. */
+  async #end({ parameters, writer, sink }: Partial, error: unknown): Promise<string> {
+    await parameters.abandon();
+    await writer.settled();
+    this.#hold(-1);
+    return forget(sink, error);
+  }
+
+  /** Counts the two stages of one update more, or of one less. */
+  #hold(updates: 1 | -1): void {
+    this.#held.add(updates * 2 * this.#limits.stageBytes);
+  }
+
   #open(client: ClientId, key: RequestKey, announced: Announced): Partial {
     const { stageBytes, scalarsBytes } = this.#limits;
     const sink = this.#openSink(client, key);
+    this.#hold(1);
     const writer = new UpdateWriter(sink, [new Uint8Array(stageBytes), new Uint8Array(stageBytes)]);
     const name = "fit_res.parameters";
     const parameters = new ChunkedParameters(announced, name, scalarsBytes, async (message) => {
@@ -156,11 +181,10 @@ export class PartialUpdates {
     return true;
   }
 
-  async #forget({ client, parameters, writer, sink }: Partial, why: string): Promise<void> {
+  async #forget(partial: Partial, why: string): Promise<void> {
+    const { client } = partial;
     this.#waiting.delete(client);
-    await parameters.abandon();
-    await writer.settled();
-    const story = await forget(sink, new Error(why));
+    const story = await this.#end(partial, new Error(why));
     if (story !== why) this.#report(new Error(`an update of ${client} that had come in part is dropped: ${story}`));
   }
 }

@@ -211,7 +211,7 @@ class Call {
   /** An answer whose update follows in chunks: in its turn, as one long message would. */
   async #receiveAnnounced({ announced, answer }: AnnouncedFit, receiveChunks: ReceiveChunks): Promise<Said> {
     const { uploads, lengths } = this.#service;
-    const place = await uploads.enter(Infinity);
+    const turn = await uploads.turn();
     const restore = this.#widen(Infinity);
     try {
       const chunks = new CallChunks(this.#source, this.#outgoing, lengths.chunkBytes);
@@ -220,7 +220,7 @@ class Call {
       if (error instanceof Interrupted) return this.#lost();
       throw error;
     } finally {
-      place.leave();
+      turn.leave();
       restore();
     }
   }

@@ -37,7 +37,7 @@ export async function listenStreaming(options: ListenStreamingOptions): Promise<
   const held = options.held ?? new HeldBytes();
   const lengths = lengthsOf(options);
   const { stageBytes, scalarsBytes, partials, partialMs } = limits;
-  const roster = new Roster(openSink, { report, partials: { stageBytes, scalarsBytes, partials, partialMs } });
+  const roster = new Roster(openSink, { report, held, partials: { stageBytes, scalarsBytes, partials, partialMs } });
   const uploads = new Uploads(limits, held);
   const service: Service = { roster, uploads, held, limits, lengths, run: options.run, report };
   const server = openServer(tls, limits, address);

@@ -25,19 +25,30 @@ export class Uploads {
   /** A place for a message of `length` bytes: at once for a small one, for another when its turn comes. */
   async enter(length: number): Promise<Place> {
     if (length <= this.#limits.smallMessageBytes) return this.#smallPlace(length);
-    if (this.#taken < this.#limits.uploads) this.#taken++;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    const { leave } = await this.turn();
     const { stageBytes } = this.#limits;
     const stages = this.#stages.pop() ?? stagesOf(stageBytes);
     this.#held.add(2 * stageBytes);
+    return {
+      stages,
+      leave: () => {
+        this.#stages.push(stages);
+        this.#held.add(-2 * stageBytes);
+        leave();
+      },
+    };
+  }
+
+  /** The turn alone, for what has memory of its own. */
+  async turn(): Promise<Pick<Place, "leave">> {
+    if (this.#taken < this.#limits.uploads) this.#taken++;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     const leave = (): void => {
-      this.#stages.push(stages);
-      this.#held.add(-2 * stageBytes);
       const next = this.#waiting.shift();
       if (next === undefined) this.#taken--;
       else next();
     };
-    return { stages, leave };
+    return { leave };
   }
 
   #smallPlace(length: number): Place {
