@@ -4,7 +4,7 @@ import { startClient } from "@perennial-fl/client";
 import type { ClientContext } from "@perennial-fl/client";
 import { random } from "@perennial-fl/core";
 import type { RequestKey } from "@perennial-fl/core";
-import { rememberingClient } from "./federation.js";
+import { chunksOfSession, rememberingClient } from "./federation.js";
 import { obeyParent, say } from "./programs.js";
 
 export interface ClientTask {
@@ -26,6 +26,7 @@ function keyOf({ key }: ClientContext): RequestKey {
 
 await startClient({
   serverAddress,
+  chunks: chunksOfSession(),
   clientId: id,
   stateDir,
   client: {

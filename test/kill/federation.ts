@@ -10,6 +10,7 @@ import { linear, relu, sequential } from "@perennial-fl/module";
 import { startServer } from "@perennial-fl/server";
 import type { ServerEvent, ServerOptions } from "@perennial-fl/server";
 import { fedAdam } from "@perennial-fl/strategy";
+import type { ChunkOptions } from "@perennial-fl/transport";
 import { scriptedFleet } from "../support/scripted-fleet.js";
 import type { ScriptedClient } from "../support/scripted-fleet.js";
 import { temporaryDirectory } from "../support/temporary.js";
@@ -33,6 +34,11 @@ export function serverOptions(stateDir: string, numRounds: number): ServerOption
     seed: 5,
     checkpointers: Object.values(checkpointers(stateDir)),
   };
+}
+
+/** In two sessions of three models or updates come in several chunks each, so that kills land between them. */
+export function chunksOfSession(): ChunkOptions {
+  return process.pid % 3 === 0 ? {} : { chunkBytes: 100, chunkedFromBytes: 0 };
 }
 
 /** A toy client whose updates depend on how often it has trained: a forgotten or repeated training shows in the bytes. */

@@ -72,8 +72,15 @@ export const transferMutants: readonly Mutant[] = [
   {
     name: "a client trains again from a model that it has changed",
     file: `${chunks}/partial-model.js`,
-    before: "if (found.sha256 === sha256)",
-    after: "if (found.sha256.length === sha256.length)",
+    before: "this.#unchanged = found.sha256 === sha256;",
+    after: "this.#unchanged = found.sha256.length === sha256.length;",
+    suite: models,
+  },
+  {
+    name: "a model that was the right one once is not looked at again",
+    file: `${chunks}/partial-model.js`,
+    before: "this.#unchanged = false;\n        const goesOn",
+    after: "const goesOn",
     suite: models,
   },
   {
@@ -82,6 +89,13 @@ export const transferMutants: readonly Mutant[] = [
     before: "this.#download.answered();",
     after: "",
     suite: models,
+  },
+  {
+    name: "the sink of an update that will not be whole stays open",
+    file: `${chunks}/partial-updates.js`,
+    before: "return forget(sink, error);",
+    after: "return forget(undefined, error);",
+    suite: "packages/transport/dist/test/chunked-weather.test.js",
   },
   {
     name: "a long array's digest is that of its beginning",

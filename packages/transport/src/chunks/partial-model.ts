@@ -19,6 +19,8 @@ import { announcedOf } from "./outgoing-chunks.js";
  */
 export class PartialModel {
   #parameters: ChunkedParameters<Parameters> | undefined;
+  /** The whole model is what was announced, and nobody has had it in hand since that was looked at. */
+  #unchanged = false;
 
   /** What the server need not send again. */
   async held(): Promise<HeldModel | undefined> {
@@ -28,8 +30,11 @@ export class PartialModel {
     const { sha256, byteLength } = announced;
     if (offset < byteLength) return offset > 0 ? { sha256, offset } : undefined;
     // The client has had it in hand meanwhile. One that it changed would be another question's.
-    const found = await announcedOf(encodeParameters(await parameters.whole()));
-    if (found.sha256 === sha256) return { sha256, offset };
+    if (!this.#unchanged) {
+      const found = await announcedOf(encodeParameters(await parameters.whole()));
+      this.#unchanged = found.sha256 === sha256;
+    }
+    if (this.#unchanged) return { sha256, offset };
     this.clear();
     return undefined;
   }
@@ -37,6 +42,7 @@ export class PartialModel {
   /** The place for a model whose chunks begin at `offset`; what was held of another is let go. Throws `wire/malformed`. */
   begin(announced: Announced, offset: number, name: string): ChunkedParameters<Parameters> {
     const before = this.#parameters;
+    this.#unchanged = false;
     const goesOn = offset > 0 && before?.announced.sha256 === announced.sha256 && before.offset === offset;
     if (offset > 0 && !goesOn) {
       throw malformed(`${name}.offset`, `is ${offset}, and ${before?.offset ?? 0} bytes are held`);
