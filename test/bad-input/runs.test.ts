@@ -260,6 +260,6 @@ table("how a run is resumed", [
     title: "from a journal with a damaged update",
     act: restarting(flip(/\.blob$/)),
     code: "checkpoint/corrupt",
-    message: "the result slot-RANDOM.blob in DIR is damaged: its CRC-32 is CRC32, and was CRC32 when it came in DIR",
+    message: "the result slot-RANDOM.blob is damaged: its CRC-32 is CRC32, and was CRC32 when it came in DIR",
   },
 ]);
