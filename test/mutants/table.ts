@@ -51,7 +51,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a repeated answer replaces the first and counts again",
     file: `${engine}/step.js`,
-    before: "!outstanding(progress).includes(client)",
+    before: "!isOutstanding(progress, client)",
     after: "!progress.cohort.includes(client)",
     suite: stories,
   },

@@ -14,7 +14,7 @@ export const weatherMutants: readonly Mutant[] = [
   {
     name: "every copy of an answer counts",
     file: "packages/server/dist/src/engine/step.js",
-    before: "!outstanding(progress).includes(client)",
+    before: "!isOutstanding(progress, client)",
     after: "!progress.cohort.includes(client)",
     suite,
   },

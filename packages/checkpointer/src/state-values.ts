@@ -41,7 +41,16 @@ export const inlineElements: ElementStore & ElementSource = {
  * functions, symbols, undefined, instances of classes, cycles, holes in arrays.
  */
 export function encodeValue(value: unknown, store: ElementStore, path = "state"): Json {
-  return encode(value, store, path, []);
+  return encode(value, store, { key: path, depth: 0 });
+}
+
+/** Where a value stands. As a text only when somebody asks: most values are written and never spoken of. */
+interface Place {
+  readonly key: string | number;
+  readonly depth: number;
+  /** The object that the value is in, and where that stands. */
+  readonly holder?: object;
+  readonly above?: Place;
 }
 
 /** The value of a JSON text's contents. Throws `checkpoint/corrupt` for what {@link encodeValue} does not write. */
@@ -59,7 +68,7 @@ export function savedOfJson(text: string): Saved {
   return decodeValue(JSON.parse(text) as Json, inlineElements);
 }
 
-function encode(value: unknown, store: ElementStore, path: string, above: readonly object[]): Json {
+function encode(value: unknown, store: ElementStore, place: Place): Json {
   switch (typeof value) {
     case "boolean":
     case "string":
@@ -71,44 +80,48 @@ function encode(value: unknown, store: ElementStore, path: string, above: readon
     case "bigint":
       return { $bigint: String(value) };
     case "undefined":
-      throw unsupported(path, "is undefined");
+      throw unsupported(place, "is undefined");
     case "function":
     case "symbol":
-      throw unsupported(path, `is a ${typeof value}`);
+      throw unsupported(place, `is a ${typeof value}`);
     case "object":
-      return value === null ? null : encodeObject(value, store, path, above);
+      return value === null ? null : encodeObject(value, store, place);
   }
 }
 
-function encodeObject(value: object, store: ElementStore, path: string, above: readonly object[]): Json {
-  if (above.includes(value)) throw unsupported(path, "contains itself");
-  if (above.length >= depthMax) throw unsupported(path, `is nested deeper than ${depthMax} levels`);
-  if (ArrayBuffer.isView(value)) return encodeView(value, store, path);
-  const within = [...above, value];
+function encodeObject(value: object, store: ElementStore, place: Place): Json {
+  for (let at: Place | undefined = place; at !== undefined; at = at.above) {
+    if (at.holder === value) throw unsupported(place, "contains itself");
+  }
+  if (place.depth >= depthMax) throw unsupported(place, `is nested deeper than ${depthMax} levels`);
+  if (ArrayBuffer.isView(value)) return encodeView(value, store, place);
+  const within = (key: string | number): Place => ({ key, depth: place.depth + 1, holder: value, above: place });
   if (Array.isArray(value)) {
     if (Object.keys(value).length !== value.length)
-      throw unsupported(path, "is an array with holes or named properties");
-    return value.map((item, index) => encode(item, store, `${path}[${index}]`, within));
+      throw unsupported(place, "is an array with holes or named properties");
+    return value.map((item, index) => encode(item, store, within(index)));
   }
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) throw unsupported(path, `is ${className(value)}`);
-  if (Object.getOwnPropertySymbols(value).length > 0) throw unsupported(path, "has a symbol among its keys");
+  if (prototype !== Object.prototype && prototype !== null) throw unsupported(place, `is ${className(value)}`);
   if (isTensor(value)) {
-    return { $tensor: [value.dtype, [...value.shape], store.put(value, path)] };
+    return { $tensor: [value.dtype, [...value.shape], store.put(value, pathOf(place))] };
   }
-  const entries = Object.entries(Object.getOwnPropertyDescriptors(value)).map(([key, property]): [string, Json] => {
-    const at = pathOf(path, key);
+  const entries = Reflect.ownKeys(value).map((key): [string, Json] => {
+    if (typeof key === "symbol") throw unsupported(place, "has a symbol among its keys");
+    const property = Object.getOwnPropertyDescriptor(value, key) as PropertyDescriptor;
+    const at = within(key);
     if (!("value" in property) || property.enumerable !== true) throw unsupported(at, "is not a plain property");
-    return [key.startsWith("$") ? `$${key}` : key, encode(property.value, store, at, within)];
+    return [key.startsWith("$") ? `$${key}` : key, encode(property.value, store, at)];
   });
   return Object.fromEntries(entries);
 }
 
-function encodeView(view: ArrayBufferView, store: ElementStore, path: string): Json {
+function encodeView(view: ArrayBufferView, store: ElementStore, place: Place): Json {
   const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  const path = pathOf(place);
   if (view instanceof DataView) return { $array: ["DataView", store.put(elements(bytes), path)] };
   const name = Object.keys(arrayTypes).find((each) => view instanceof arrayTypes[each as ArrayType]);
-  if (name === undefined) throw unsupported(path, `is ${className(view)}`);
+  if (name === undefined) throw unsupported(place, `is ${className(view)}`);
   const typed = view instanceof Uint8ClampedArray ? bytes : (view as TypedArray);
   return { $array: [name, store.put(elements(typed), path)] };
 }
@@ -190,8 +203,10 @@ function isShape(json: Json | undefined): json is readonly number[] {
   return Array.isArray(json) && json.every((length) => Number.isSafeInteger(length) && (length as number) >= 0);
 }
 
-function pathOf(path: string, key: string): string {
-  return /^[A-Za-z_$][\w$]*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
+function pathOf({ key, above }: Place): string {
+  if (above === undefined) return String(key);
+  if (typeof key === "number") return `${pathOf(above)}[${key}]`;
+  return /^[A-Za-z_$][\w$]*$/.test(key) ? `${pathOf(above)}.${key}` : `${pathOf(above)}[${JSON.stringify(key)}]`;
 }
 
 function className(value: object): string {
@@ -199,8 +214,8 @@ function className(value: object): string {
   return typeof name === "string" && name !== "" ? `an instance of ${name}` : "an instance of a class";
 }
 
-function unsupported(path: string, problem: string): FederationError {
-  return new FederationError("checkpoint/unsupported-value", `${path} ${problem}`);
+function unsupported(place: Place, problem: string): FederationError {
+  return new FederationError("checkpoint/unsupported-value", `${pathOf(place)} ${problem}`);
 }
 
 function malformed(problem: string): FederationError {

@@ -1,5 +1,6 @@
 // Carries out the engine's commands, one after another, and reports what became of each.
 // The order is the promise: a fact exists only once it is durable, and nothing is sent before the facts it rests on.
+import { setImmediate as turn } from "node:timers/promises";
 import { FederationError, assert, isFederationError, messageOf } from "@perennial-fl/core";
 import type { AnswerTimes, Fleet, FleetEvent, Parameters } from "@perennial-fl/core";
 import { parametersSha256 } from "@perennial-fl/checkpointer";
@@ -55,6 +56,9 @@ type Aggregation = Extract<Command, { type: "aggregate" }>;
 /** Bounds the size of one record, and how long the first of its answers waits. */
 const mostTogether = 256;
 
+/** So many clients are asked in one turn of the event loop; what has come meanwhile is received before the next. */
+const sendsPerTurn = 32;
+
 /** Runs until the plan is fulfilled (`finished`), or stopped, or the fleet closes. Rejects if the disk fails. */
 export async function runEngine(plan: Plan, initial: EngineState, world: World): Promise<"finished" | "stopped"> {
   let state = initial;
@@ -66,7 +70,9 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
   const follow = async (next: Step): Promise<boolean> => {
     state = next.state;
     let over = false;
+    let sent = 0;
     for (const command of next.commands) {
+      if (command.type === "send" && ++sent % sendsPerTurn === 0) await turn();
       if (command.type === "accept") {
         over = (await acceptAll([command])) || over;
         continue;

@@ -83,8 +83,9 @@ export function expectBack(plan: Plan, before: EngineState): Step {
   let state = before;
   const commands: Command[] = [];
   for (const [client, { connected }] of before.clients) {
+    if (connected) continue;
     const timer = rejoinTimer(client);
-    if (connected || before.timers.has(timer)) continue;
+    if (before.timers.has(timer)) continue;
     state = withTimer(state, timer);
     commands.push({ type: "wait", timer, ms: plan.rejoinTimeoutMs });
   }

@@ -8,10 +8,10 @@ import type { Command, EngineState, Step } from "./types.js";
 
 /** Opens the round once enough clients are available, and says meanwhile how many are. */
 export function openFit(plan: Plan, state: EngineState): Step {
-  const free = available(plan, state);
   const needed = plan.strategy.selectFit.minAvailable;
   const here = reachable(plan, state);
   if (here < needed) return waitForClients(plan, state, here, needed);
+  const free = available(plan, state);
   const key = keyOf(state, "fit");
   const cohort = [...plan.strategy.selectFit.choose(free, drawFor(plan, key))].sort();
   return { state, commands: [{ type: "open", key, cohort, roster: roster(state) }] };

@@ -18,6 +18,11 @@ export function outstanding({ cohort, outcomes }: PhaseProgress): ClientId[] {
   return cohort.filter((client) => !outcomes.has(client));
 }
 
+/** Whether a client belongs to the cohort and has no outcome yet. */
+export function isOutstanding({ cohort, outcomes }: PhaseProgress, client: ClientId): boolean {
+  return !outcomes.has(client) && cohort.includes(client);
+}
+
 /** The answers that count, in cohort order. */
 export function answers<T extends Phase>(
   progress: PhaseProgress,
@@ -35,15 +40,20 @@ export function sameQuestion(progress: PhaseProgress | undefined, key: RequestKe
 
 /** Clients that can be asked, by id: here or expected back, wanted, and free of an older question. */
 export function available(plan: Plan, state: EngineState): ClientId[] {
-  const wanted = plan.criterion ?? (() => true);
-  return [...state.clients].flatMap(([client, { asked }]) => (asked || !wanted(client) ? [] : [client])).sort();
+  return wanted(plan, state, false).sort();
 }
 
-/** Clients that a buffer can count on: also those that still work on an older question. */
+/** How many clients a round can count on; a buffer also on those that still work on an older question. */
 export function reachable(plan: Plan, state: EngineState): number {
-  const { criterion = () => true, strategy } = plan;
-  if (strategy.selectFit.continuous !== true) return available(plan, state).length;
-  return [...state.clients.keys()].filter(criterion).length;
+  return wanted(plan, state, plan.strategy.selectFit.continuous === true).length;
+}
+
+function wanted({ criterion }: Plan, { clients }: EngineState, busyToo: boolean): ClientId[] {
+  const found: ClientId[] = [];
+  for (const [client, { asked }] of clients) {
+    if ((busyToo || asked === undefined) && (criterion?.(client) ?? true)) found.push(client);
+  }
+  return found;
 }
 
 /** The key of a phase of the round under way. */

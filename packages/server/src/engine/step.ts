@@ -7,7 +7,7 @@ import { decide } from "./decide.js";
 import { ImmutableMap } from "./immutable-map.js";
 import { whySkipped } from "./closing.js";
 import { admission } from "./late.js";
-import { clientsTimer, deadlineTimer, outstanding, reachable, sameQuestion } from "./progress.js";
+import { clientsTimer, deadlineTimer, isOutstanding, outstanding, reachable, sameQuestion } from "./progress.js";
 import type { Command, Durable, EngineEvent, EngineState, Fact, PhaseProgress, Step } from "./types.js";
 import { objection } from "./validate.js";
 
@@ -62,7 +62,7 @@ function judge(plan: Plan, state: EngineState, event: EngineEvent): Command[] {
       return judgeReply(plan, state, event);
     case "unreadable": {
       const progress = progressFor(state, event.key);
-      if (progress === undefined || !outstanding(progress).includes(event.client)) {
+      if (progress === undefined || !isOutstanding(progress, event.client)) {
         return [{ type: "report", event: { type: "warning", message: `${event.client}: ${event.message}` } }];
       }
       return [drop(progress.key, event.client, "unreadable", event.message)];
@@ -135,7 +135,7 @@ function judgeJoined({ strategy }: Plan, { client, identified }: Extract<FleetEv
 function judgeReply(plan: Plan, state: EngineState, event: Extract<FleetEvent, { type: "replied" }>): Command[] {
   const { client, key, reply } = event;
   const progress = progressFor(state, key);
-  if (key === undefined || progress === undefined || !outstanding(progress).includes(client)) {
+  if (key === undefined || progress === undefined || !isOutstanding(progress, client)) {
     if (key === undefined) return [];
     const admitted = admission(plan, state, event);
     if (typeof admitted === "object") return [{ type: "admit", ...admitted }];
