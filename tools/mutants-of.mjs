@@ -35,7 +35,7 @@ export function mutantsOf(source, fileName) {
 
   const visit = (node) => {
     if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return;
-    if (ts.isNewExpression(node) || (ts.isCallExpression(node) && node.expression.getText(file) === "assert")) return;
+    if (ts.isNewExpression(node) || isAssertion(node)) return;
     const condition = conditionOf(node);
     if (condition !== undefined) add(condition, `!(${condition.getText(file)})`, "condition negated");
     if (ts.isBinaryExpression(node)) operator(node);
@@ -80,9 +80,13 @@ function conditionOf(node) {
 function isEffect(expression) {
   const inner =
     ts.isAwaitExpression(expression) || ts.isVoidExpression(expression) ? expression.expression : expression;
-  if (ts.isCallExpression(inner)) return inner.expression.kind !== ts.SyntaxKind.SuperKeyword;
+  if (ts.isCallExpression(inner)) return inner.expression.kind !== ts.SyntaxKind.SuperKeyword && !isAssertion(inner);
   if (ts.isBinaryExpression(inner)) return ts.isAssignmentOperator(inner.operatorToken.kind);
   return ts.isPostfixUnaryExpression(inner) || ts.isPrefixUnaryExpression(inner);
+}
+
+function isAssertion(node) {
+  return ts.isCallExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === "assert";
 }
 
 /** On the left of an assignment, an array literal names variables. */

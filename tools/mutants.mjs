@@ -1,4 +1,4 @@
-// Plants every deliberate defect of test/mutants/table.ts in turn and checks that its suite fails because of it.
+// Plants every deliberate defect of test/mutants/ in turn and checks that its suite fails because of it.
 // With arguments, only the defects whose name contains one of them. Ends with `N passed, N failed`.
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";

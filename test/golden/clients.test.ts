@@ -1,11 +1,17 @@
 // A client's store and module checkpoints that earlier versions wrote: this version reads them, and refuses later ones.
-import { cpSync, readdirSync } from "node:fs";
+import { cpSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { LatestTorchModuleCheckpointer, PerRoundStateCheckpointer, parametersSha256 } from "@perennial-fl/checkpointer";
+import {
+  BestLossTorchModuleCheckpointer,
+  LatestTorchModuleCheckpointer,
+  PerRoundStateCheckpointer,
+  parametersSha256,
+} from "@perennial-fl/checkpointer";
 import { isFederationError } from "@perennial-fl/core";
 import type { SavedState } from "@perennial-fl/core";
 import { expect } from "chai";
+import { reseal } from "../bad-input/damage.js";
 import { temporaryDirectory } from "../support/temporary.js";
 import { clientId, clientLife, goldenModule, halfDone } from "./client.js";
 
@@ -30,15 +36,36 @@ for (const version of readdirSync(golden).filter((name) => name.startsWith("clie
     it("is not trusted, and not overwritten, where a later version wrote", async () => {
       for (const name of ["client-fit-0", "client-fit-1", "client-identity", "client-progress"]) {
         const directory = copyOf(version);
-        const states = new PerRoundStateCheckpointer(directory);
-        const later: SavedState = { ...(await states.loadCheckpoint(name)), schema: 99 };
-        await states.saveCheckpoint(name, later);
+        const later = await withSchema(directory, name, 99);
         const error: unknown = await clientLife(directory, [3]).catch((reason: unknown) => reason);
         expect(isFederationError(error, "checkpoint/newer-version"), `${name}: ${String(error)}`).to.equal(true);
-        expect(await states.loadCheckpoint(name)).to.deep.equal(later);
+        expect(await new PerRoundStateCheckpointer(directory).loadCheckpoint(name)).to.deep.equal(later);
       }
     });
+    for (const schema of [0, undefined]) {
+      it(`is damaged, and of no later version, where the schema is ${schema ?? "not named"}`, async () => {
+        for (const name of ["client-fit-0", "client-identity"]) {
+          const directory = copyOf(version);
+          await withSchema(directory, name, schema);
+          const error: unknown = await clientLife(directory, [3]).catch((reason: unknown) => reason);
+          expect(isFederationError(error, "checkpoint/corrupt"), `${name}: ${String(error)}`).to.equal(true);
+          expect(String(error)).to.match(new RegExp(`${name}.* is damaged: its schema is ${schema}$`));
+        }
+        const directory = copyOf(version);
+        await withSchema(directory, "client-progress", schema);
+        expect((await clientLife(directory, [3])).trained).to.deep.equal([{ round: 3, found: undefined }]);
+      });
+    }
   });
+}
+
+/** Saves a state of the store again, with another schema or none. */
+async function withSchema(directory: string, name: string, schema: number | undefined): Promise<SavedState> {
+  const states = new PerRoundStateCheckpointer(directory);
+  const { schema: _before, ...rest } = await states.loadCheckpoint(name);
+  const changed = { ...rest, ...(schema !== undefined && { schema }) };
+  await states.saveCheckpoint(name, changed);
+  return changed;
 }
 
 describe("golden module checkpoints", () => {
@@ -50,6 +77,25 @@ describe("golden module checkpoints", () => {
       );
     });
   }
+});
+
+describe("a module checkpoint of a later version", () => {
+  it("is refused by name as module.safetensors, and left as it is", async () => {
+    const directory = copyOf("modules-1");
+    const path = join(directory, "module.safetensors");
+    reseal(path, '"perennial.schema":"1"', '"perennial.schema":"2"');
+    const later = readFileSync(path);
+    const options = { module: goldenModule, format: "safetensors" } as const;
+    const best = new BestLossTorchModuleCheckpointer(directory, "module.safetensors", options);
+    for (const attempt of [() => best.loadCheckpoint(), () => best.maybeCheckpoint(goldenModule, 0, {})]) {
+      const error: unknown = await attempt().catch((reason: unknown) => reason);
+      expect(isFederationError(error, "checkpoint/newer-version"), String(error)).to.equal(true);
+      expect(String(error)).to.match(
+        /module\.safetensors has schema 2, and this version of Perennial reads schemas up to/,
+      );
+    }
+    expect(readFileSync(path)).to.deep.equal(later);
+  });
 });
 
 describe("the golden client", () => {

@@ -79,4 +79,32 @@ export const strategyMutants: readonly Mutant[] = [
     after: "",
     suite: "test/dist/identities/training.test.js",
   },
+  {
+    name: "the mean is not weighted",
+    file: "packages/strategy/dist/src/float32-mean.js",
+    before: "contributions.map(({ numExamples }) => numExamples)",
+    after: "contributions.map(() => 1)",
+    suite: "packages/strategy/dist/test/*.test.js",
+  },
+  {
+    name: "a trimmed mean cuts one value too few",
+    file: "packages/strategy/dist/src/coordinates.js",
+    before: "[Math.floor(beta * count), count",
+    after: "[Math.max(0, Math.floor(beta * count) - 1), count",
+    suite: "test/dist/identities/*.test.js",
+  },
+  {
+    name: "the weights of a mean and its divisor disagree",
+    file: "packages/strategy/dist/src/float32-mean.js",
+    before: "contributions.map(({ numExamples }) => numExamples)",
+    after: "contributions.map(({ numExamples }) => Math.fround(numExamples / 3))",
+    suite: "test/dist/identities/*.test.js",
+  },
+  {
+    name: "a kernel adds its high elements to the wrong sums",
+    file: "packages/strategy/dist/src/kernels/source.js",
+    before: "v128.store(get(sum), get(high), 16)",
+    after: "v128.store(get(sum), get(low), 16)",
+    suite: "packages/strategy/dist/test/kernels.test.js",
+  },
 ];

@@ -142,4 +142,25 @@ export const trainingMutants: readonly Mutant[] = [
     after: 'view("first")',
     suite: "packages/trainer/dist/test/batch-sizes.test.js",
   },
+  {
+    name: "an average's gradient forgets the windows that reach past the end",
+    file: "packages/module/dist/src/gradient/pooling.js",
+    before: "pads: withinWindow(window, spatial)",
+    after: "pads: window.pads",
+    suite: "packages/module/dist/test/kernels.test.js",
+  },
+  {
+    name: "a recurrent layer runs on past the end of a sequence",
+    file: "packages/module/dist/src/decompositions/recurrent.js",
+    before: "within === undefined ? next : next.map",
+    after: "true ? next : next.map",
+    suite: "packages/module/dist/test/kernels.test.js",
+  },
+  {
+    name: "a loss by the statistics of a normalisation has no gradient",
+    file: "packages/module/dist/src/gradient/normalisation.js",
+    before: "at.uses(2)",
+    after: "false",
+    suite: "packages/module/dist/test/outputs.test.js",
+  },
 ];

@@ -197,6 +197,22 @@ function describeBlobs(made: () => StorageUnderTest): void {
     deepStrictEqual(await made().reopen().blobs(), []);
   });
 
+  it("takes nothing more for a blob that was closed or aborted, and keeps what it holds", async () => {
+    const writer = made().storage.createBlob();
+    await writer.write(bytes("whole"));
+    const { name, byteLength } = await writer.close();
+    const aborted = made().storage.createBlob();
+    await aborted.write(bytes("never"));
+    await aborted.abort();
+    for (const ended of [writer, aborted]) {
+      await refused(() => ended.write(bytes("more")), "storage/io");
+      await refused(() => ended.close(), "storage/io");
+      await ended.abort();
+    }
+    deepStrictEqual(await made().storage.blobs(), [name]);
+    strictEqual(await (await made().reopen().openBlob(name))?.sha256(byteLength), sha256("whole"));
+  });
+
   it("keeps what a blob holds while others are removed and written", async () => {
     const kept = await store("the first one");
     await made().storage.removeBlobs([await write("the second, which goes")]);

@@ -42,7 +42,6 @@ export class PerRoundStateCheckpointer {
 
   /** Whether a generation of this name is there, valid or not. A directory is not a checkpoint. */
   async checkpointExists(checkpointName: string): Promise<boolean> {
-    checkName(checkpointName);
     for (const generation of ["current", "previous"] as const) {
       try {
         if ((await this.#storage.read(checkpointName, generation)) !== undefined) return true;
@@ -59,7 +58,6 @@ export class PerRoundStateCheckpointer {
    * it is), and `checkpoint/newer-version`.
    */
   async loadCheckpoint(checkpointName: string): Promise<SavedState> {
-    checkName(checkpointName);
     const found = await this.#inTurn(() => this.#load(checkpointName));
     if (found !== undefined) return found.state;
     throw new FederationError("checkpoint/missing", `there is no state at ${this.#path(checkpointName)}`);
@@ -67,7 +65,6 @@ export class PerRoundStateCheckpointer {
 
   /** The generation before the newest, if it is there and whole. Nothing is set aside. */
   async loadPreviousCheckpoint(checkpointName: string): Promise<SavedState | undefined> {
-    checkName(checkpointName);
     const found = await this.#inTurn(() => this.#read(checkpointName, "previous"));
     return typeof found === "object" ? found.state : undefined;
   }
@@ -77,6 +74,7 @@ export class PerRoundStateCheckpointer {
    * change before that. Throws `checkpoint/unsupported-value` before anything is written, and `checkpoint/save-failed`.
    */
   async saveCheckpoint(checkpointName: string, checkpointDict: SavedState): Promise<void> {
+    // The storage refuses it too, but here as a save that failed.
     checkName(checkpointName);
     await this.#inTurn(async () => {
       try {

@@ -1,6 +1,6 @@
 // A state dictionary as one safetensors file: tensors as tensors, and the tree that holds them as JSON in the metadata.
 import type { SavedState, Tensor } from "@perennial-fl/core";
-import { FederationError, isFederationError, messageOf } from "@perennial-fl/core";
+import { FederationError, checkedSchema, isFederationError, messageOf } from "@perennial-fl/core";
 import { readSafetensors, writeSafetensors } from "./safetensors.js";
 import type { SealedFile } from "./safetensors.js";
 import type { Json } from "./state-values.js";
@@ -69,17 +69,9 @@ export function decodeState(bytes: Uint8Array, what: string): StateFile {
   }
 }
 
-/** Throws `checkpoint/newer-version` if the schema named in a file is later than `known`. */
+/** As `checkedSchema`, where metadata has it: as a text in decimal digits. */
 export function checkSchema(text: string | undefined, known: number, what: string): void {
-  if (text === undefined || !/^[1-9]\d*$/.test(text)) {
-    throw new FederationError("checkpoint/corrupt", `${what} is damaged: its schema is ${JSON.stringify(text)}`);
-  }
-  if (Number(text) > known) {
-    throw new FederationError(
-      "checkpoint/newer-version",
-      `${what} has schema ${text}, and this version of Perennial reads schemas up to ${known}: use a newer version`,
-    );
-  }
+  checkedSchema(text !== undefined && /^[1-9]\d*$/.test(text) ? Number(text) : text, known, what);
 }
 
 /** A tensor's name is its path, in printable ASCII, and not yet taken. */

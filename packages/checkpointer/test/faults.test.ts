@@ -3,6 +3,7 @@ import { float32, isFederationError, pour } from "@perennial-fl/core";
 import { expect } from "chai";
 import { directoryStorage } from "../src/directory-storage.js";
 import { openRoundJournal } from "../src/journal.js";
+import type { RoundJournal } from "../src/journal.js";
 import { PerRoundStateCheckpointer } from "../src/per-round-state-checkpointer.js";
 import { BestLossTorchModuleCheckpointer } from "../src/score-checkpointers.js";
 import type { Storage } from "../src/storage.js";
@@ -19,6 +20,7 @@ interface Progress {
 
 interface Scenario {
   readonly name: string;
+  readonly blobs?: "new-file" | "recycled-slots";
   /** Takes steps 1, 2, 3, and goes on after an error. Resolves with the errors. */
   run(storage: Storage, progress: Progress, from: number): Promise<void>;
   /** The last step that a fresh process finds. */
@@ -54,28 +56,40 @@ const scenarios: readonly Scenario[] = [
       return valueOf(await best.loadCheckpoint());
     },
   },
-  {
-    name: "journalling results",
+  journalling("new-file"),
+  journalling("recycled-slots"),
+];
+
+/** The first step finds a slot that was used before, where blobs rest in slots; the others make new ones. */
+function journalling(blobs: "new-file" | "recycled-slots"): Scenario {
+  const accept = async (journal: RoundJournal, step: number): Promise<void> => {
+    const sink = journal.openSink("client", undefined);
+    try {
+      const result = await pour([float32([2], [step, step])], sink);
+      await journal.append([{ step, result: await journal.reference(result) }]);
+    } catch (error) {
+      await sink.abort(error);
+      throw error;
+    }
+  };
+  return {
+    name: `journalling results (${blobs})`,
+    blobs,
     async run(storage, progress, from) {
-      let journal = await openRoundJournal(storage, { heldBytes: 0 }).catch((error: unknown) => {
-        typed(error);
-      });
+      let journal = await openRoundJournal(storage, { heldBytes: 0 }).catch(typed);
+      if (blobs === "recycled-slots" && from === 1 && journal !== undefined) {
+        await accept(journal, 0).catch(typed);
+        await journal.clear().catch(typed);
+      }
       await steps(progress, from, async (step) => {
         journal ??= await openRoundJournal(storage, { heldBytes: 0 });
-        const sink = journal.openSink("client", undefined);
-        try {
-          const result = await pour([float32([2], [step, step])], sink);
-          await journal.append([{ step, result: await journal.reference(result) }]);
-        } catch (error) {
-          await sink.abort(error);
-          throw error;
-        }
+        await accept(journal, step);
       });
-      await journal?.close();
+      await journal?.close().catch(typed);
     },
     async found(storage) {
       const journal = await openRoundJournal(storage, { heldBytes: 0 });
-      let last = 0;
+      let last = -1;
       for (const { step, result } of journal.entries) {
         expect((await journal.stored(result ?? null)).read(0).data[1]).to.equal(step);
         expect(Number(step), "entries are in order").to.be.greaterThan(last);
@@ -83,10 +97,10 @@ const scenarios: readonly Scenario[] = [
       }
       expect(await storage.blobs()).to.have.lengthOf(journal.entries.length);
       await journal.close();
-      return last;
+      return Math.max(last, 0);
     },
-  },
-];
+  };
+}
 
 const faults: readonly Fault[] = ["EIO", "ENOSPC", "EACCES", "short"];
 
@@ -112,7 +126,8 @@ describe("a failing disk", () => {
 async function survives(scenario: Scenario, failing: number, fault: Fault, lasting: boolean): Promise<boolean> {
   const directory = temporaryDirectory();
   const disk = faultyDisk(failing, fault, lasting);
-  const storage = directoryStorage(directory, { disk });
+  const options = { ...(scenario.blobs && { blobs: scenario.blobs }) };
+  const storage = directoryStorage(directory, { disk, ...options });
   const progress: Progress = { acknowledged: 0, offered: 0 };
   await scenario.run(storage, progress, 1);
   const over = disk.calls < failing;

@@ -265,6 +265,22 @@ describe("the round journal's files", () => {
     expect(await journal.free()).to.equal(1000);
   });
 
+  for (const blobs of ["new-file", "recycled-slots"] as const) {
+    it(`are gone when their sink is aborted, or left open when the journal closes: ${blobs}`, async () => {
+      const directory = temporaryDirectory();
+      const journal = await openBlobJournal(directoryStorage(directory, { blobs }));
+      const [aborted, left] = [journal.openSink("a", undefined), journal.openSink("b", undefined)];
+      await aborted.write(Uint8Array.of(1));
+      expect(readdirSync(directory)).to.have.lengthOf(1);
+      await aborted.abort(new Error("gone"));
+      expect(readdirSync(directory)).to.be.empty;
+      await left.write(Uint8Array.of(2));
+      expect(readdirSync(directory)).to.have.lengthOf(1);
+      await journal.close();
+      expect(readdirSync(directory)).to.be.empty;
+    });
+  }
+
   it("are refused when a result was damaged after it was stored", async () => {
     const directory = temporaryDirectory();
     const journal = await openBlobJournal(directoryStorage(directory));

@@ -3,9 +3,13 @@ import { mkdirSync, readFileSync, readdirSync, renameSync, symlinkSync, writeFil
 import { join } from "node:path";
 import type { SavedState } from "@perennial-fl/core";
 import { expect } from "chai";
+import { directoryStorage } from "../src/directory-storage.js";
+import type { Disk } from "../src/disk.js";
+import { nodeDisk } from "../src/node-disk.js";
 import { PerRoundStateCheckpointer } from "../src/per-round-state-checkpointer.js";
 import { writeSafetensors } from "../src/safetensors.js";
 import { joined } from "../src/joined.js";
+import type { StateFile } from "../src/state-file.js";
 import { decodeState } from "../src/state-file.js";
 import { rejection, temporaryDirectory } from "./temporary.js";
 
@@ -24,6 +28,12 @@ async function directoryWith(...rounds: number[]): Promise<string> {
   const { states } = open(directory);
   for (const round of rounds) await states.saveCheckpoint("server", { round });
   return directory;
+}
+
+/** The newest generation and the one before it, as they lie on the disk. */
+function generationsIn(directory: string): readonly [StateFile, StateFile] {
+  const read = (name: string): StateFile => decodeState(readFileSync(join(directory, name)), name);
+  return [read("server"), read("server.previous")];
 }
 
 function damage(path: string): void {
@@ -45,12 +55,27 @@ describe("the per-round state", () => {
   it("chains its generations by number and digest, across restarts", async () => {
     const directory = await directoryWith(1, 2);
     await open(directory).states.saveCheckpoint("server", { round: 3 });
-    const [current, previous] = ["server", "server.previous"].map((name) =>
-      decodeState(readFileSync(join(directory, name)), name),
-    );
-    expect(current?.generation).to.equal(3);
-    expect(previous?.generation).to.equal(2);
-    expect(current?.previousDigest).to.equal(previous?.digest);
+    const [current, previous] = generationsIn(directory);
+    expect([current.generation, previous.generation]).to.deep.equal([3, 2]);
+    expect(current.previousDigest).to.equal(previous.digest);
+  });
+
+  it("counts on from what is on the disk after a save of which nobody knows whether it is durable", async () => {
+    const directory = temporaryDirectory();
+    let failing = false;
+    const syncDirectory: Disk["syncDirectory"] = (path) =>
+      failing ? Promise.reject(new Error("EIO")) : nodeDisk.syncDirectory(path);
+    const storage = directoryStorage(directory, { disk: { ...nodeDisk, syncDirectory } });
+    const states = new PerRoundStateCheckpointer(directory, { storage });
+    await states.saveCheckpoint("server", { round: 1 });
+    failing = true;
+    await rejection(states.saveCheckpoint("server", { round: 2 }), "checkpoint/save-failed");
+    failing = false;
+    await states.saveCheckpoint("server", { round: 3 });
+    const [current, previous] = generationsIn(directory);
+    expect([current.state, previous.state]).to.deep.equal([{ round: 3 }, { round: 2 }]);
+    expect([current.generation, previous.generation]).to.deep.equal([3, 2]);
+    expect(current.previousDigest).to.equal(previous.digest);
   });
 
   it("comes from the generation before when the newest is damaged, which is set aside and reported", async () => {
@@ -61,7 +86,65 @@ describe("the per-round state", () => {
     expect(reports).to.have.lengthOf(1);
     expect(reports[0]).to.match(/server is damaged.*set aside as server\.corrupt-1.*generation before it is used/);
     await states.saveCheckpoint("server", { round: 2 });
+    expect(reports, "said once").to.have.lengthOf(1);
     expect(await open(directory).states.loadCheckpoint("server")).to.deep.equal({ round: 2 });
+  });
+
+  it("is the newest when the one before it is damaged, which is reported and left where it is", async () => {
+    const directory = await directoryWith(1, 2);
+    damage(join(directory, "server.previous"));
+    const { states, reports } = open(directory);
+    expect(await states.loadCheckpoint("server")).to.deep.equal({ round: 2 });
+    expect(reports).to.have.lengthOf(1);
+    expect(reports[0]).to.match(/server\.previous is damaged.*the generation after it is whole, and is used$/);
+    expect(readdirSync(directory).sort()).to.deep.equal(["server", "server.previous"]);
+  });
+
+  it("gives the generation before the newest where it is whole, and sets nothing aside where it is not", async () => {
+    const directory = await directoryWith(1, 2);
+    expect(await open(directory).states.loadPreviousCheckpoint("server")).to.deep.equal({ round: 1 });
+    damage(join(directory, "server.previous"));
+    const { states, reports } = open(directory);
+    expect(await states.loadPreviousCheckpoint("server")).to.equal(undefined);
+    expect(readdirSync(directory).sort()).to.deep.equal(["server", "server.previous"]);
+    expect(reports).to.be.empty;
+    expect(await open(temporaryDirectory()).states.loadPreviousCheckpoint("server")).to.equal(undefined);
+  });
+
+  for (const first of ["a load", "a save"]) {
+    it(`is read from the disk by ${first}, and by no save after it`, async () => {
+      const directory = await directoryWith(1);
+      let readings = 0;
+      const disk: Disk = { ...nodeDisk, open: (path, access) => (readings++, nodeDisk.open(path, access)) };
+      const states = new PerRoundStateCheckpointer(directory, { storage: directoryStorage(directory, { disk }) });
+      if (first === "a load") await states.loadCheckpoint("server");
+      else await states.saveCheckpoint("server", { round: 2 });
+      for (const round of [3, 4]) await states.saveCheckpoint("server", { round });
+      expect(readings).to.equal(1);
+    });
+  }
+
+  it("is saved after what a killed save left of it has been removed", async () => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, ".tmp-0123456789abcdef-server"), "half");
+    await open(directory).states.saveCheckpoint("server", { round: 1 });
+    expect(readdirSync(directory)).to.deep.equal(["server"]);
+  });
+
+  it("warns the process of damage where nobody takes reports", async () => {
+    const directory = await directoryWith(1, 2);
+    damage(join(directory, "server"));
+    const warnings: unknown[][] = [];
+    const original = Object.getOwnPropertyDescriptor(process, "emitWarning") as PropertyDescriptor;
+    process.emitWarning = (...warning: unknown[]) => void warnings.push(warning);
+    try {
+      await new PerRoundStateCheckpointer(directory).loadCheckpoint("server");
+    } finally {
+      Object.defineProperty(process, "emitWarning", original);
+    }
+    expect(warnings).to.have.lengthOf(1);
+    expect(warnings[0]?.[0]).to.contain("server is damaged");
+    expect(warnings[0]?.[1]).to.equal("CheckpointWarning");
   });
 
   it("comes from the generation before when a crash fell between the two renames", async () => {
@@ -100,6 +183,8 @@ describe("the per-round state", () => {
     await states.saveCheckpoint("server", { round: 3 });
     expect(readdirSync(directory).sort()).to.deep.equal(["server", "server.corrupt-1", "server.previous.corrupt-1"]);
     expect(reports).to.have.length(2);
+    const { generation, previousDigest } = decodeState(readFileSync(join(directory, "server")), "server");
+    expect({ generation, previousDigest }, "counted anew").to.deep.equal({ generation: 1, previousDigest: "" });
   });
 
   it("may lie in a directory that is named through a symbolic link", async () => {
@@ -156,6 +241,7 @@ describe("the per-round state", () => {
     for (const name of ["../x", "/abs", "a/b", "x.previous"]) {
       await rejection(states.checkpointExists(name), "checkpoint/name");
       await rejection(states.loadCheckpoint(name), "checkpoint/name");
+      await rejection(states.loadPreviousCheckpoint(name), "checkpoint/name");
       await rejection(states.saveCheckpoint(name, {}), "checkpoint/name");
     }
   });

@@ -1,11 +1,11 @@
 // Recycled slots: written over only when nobody needs what they hold, and never by a writer that was left behind.
-import { readFileSync, readdirSync, unlinkSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { float32, pour, sameTensor } from "@perennial-fl/core";
 import type { Saved, Tensor } from "@perennial-fl/core";
 import { expect } from "chai";
 import { directoryStorage } from "../src/directory-storage.js";
-import type { Disk } from "../src/disk.js";
+import type { Disk, DiskFile } from "../src/disk.js";
 import { nodeDisk } from "../src/node-disk.js";
 import { openRoundJournal } from "../src/journal.js";
 import type { RoundJournal } from "../src/journal.js";
@@ -144,6 +144,78 @@ describe("recycled slots", () => {
     expect(slotsIn(directory)).to.have.lengthOf(2);
     await journal.close();
     expect(readdirSync(directory)).to.deep.equal([]);
+  });
+
+  it("whose writing failed take nothing more", async () => {
+    let broken = false;
+    const failing = (file: DiskFile): DiskFile => ({
+      ...file,
+      write: (bytes, at) => (broken ? Promise.reject(new Error("EIO")) : file.write(bytes, at)),
+    });
+    const create: Disk["create"] = async (path) => failing(await nodeDisk.create(path));
+    const directory = temporaryDirectory();
+    const journal = await openJournal(directory, { ...nodeDisk, create });
+    const sink = journal.openSink("c", undefined);
+    await sink.write(new Uint8Array(4));
+    broken = true;
+    await rejection(Promise.resolve(sink.write(new Uint8Array(4))), "storage/io");
+    broken = false;
+    await rejection(Promise.resolve(sink.write(new Uint8Array(4))), "storage/io");
+    await rejection(sink.close([]), "storage/io");
+    expect(slotsIn(directory)).to.be.empty;
+  });
+
+  it("that somebody has replaced with a link are not written through, and go with the round", async () => {
+    const [directory, outside] = [temporaryDirectory(), join(temporaryDirectory(), "precious")];
+    writeFileSync(outside, "precious");
+    const journal = await openJournal(directory);
+    await acceptAll(journal, 1, 1);
+    await journal.clear();
+    const [slot = ""] = slotsIn(directory);
+    unlinkSync(join(directory, slot));
+    symlinkSync(outside, join(directory, slot));
+    await acceptAll(journal, 2, 1);
+    expect(await checkAll(journal)).to.equal(1);
+    await journal.clear();
+    expect(readFileSync(outside, "utf8")).to.equal("precious");
+    expect(slotsIn(directory)).to.have.lengthOf(1).and.to.not.include(slot);
+  });
+
+  it("that could not be given back are removed by whoever opens the journal next", async () => {
+    const directory = temporaryDirectory();
+    let broken = false;
+    const unlink: Disk["unlink"] = (path) => (broken ? Promise.reject(new Error("EIO")) : nodeDisk.unlink(path));
+    const storage = directoryStorage(directory, { disk: { ...nodeDisk, unlink }, blobs: "recycled-slots" });
+    const journal = await openRoundJournal(storage, { heldBytes: 0 });
+    await acceptAll(journal, 1, 2);
+    await journal.clear();
+    broken = true;
+    await rejection(journal.close(), "storage/io");
+    broken = false;
+    expect(slotsIn(directory)).to.have.lengthOf(2);
+    await openRoundJournal(storage);
+    expect(slotsIn(directory)).to.be.empty;
+  });
+
+  it("that could be neither written nor removed go when the round is cleared", async () => {
+    const directory = temporaryDirectory();
+    let broken = false;
+    const failing = (file: DiskFile): DiskFile => ({
+      ...file,
+      write: (bytes, at) => (broken ? Promise.reject(new Error("EIO")) : file.write(bytes, at)),
+    });
+    const journal = await openJournal(directory, {
+      ...nodeDisk,
+      create: async (path) => failing(await nodeDisk.create(path)),
+      unlink: (path) => (broken ? Promise.reject(new Error("EIO")) : nodeDisk.unlink(path)),
+    });
+    await acceptAll(journal, 1, 1);
+    broken = true;
+    await rejection(pour([updateOf(1, 1)], journal.openSink("c", undefined)), "storage/io");
+    broken = false;
+    expect(slotsIn(directory)).to.have.lengthOf(2);
+    await journal.clear();
+    expect(slotsIn(directory)).to.have.lengthOf(1);
   });
 
   it("whose sync failed are never written to again", async () => {

@@ -153,6 +153,19 @@ describe("a directory's storage", () => {
     await lock.release();
   });
 
+  it("removes by its name what a save of that name really left, and no other name's", async () => {
+    const directory = temporaryDirectory();
+    const refuse = (): Promise<never> => Promise.reject(new Error("EIO"));
+    const storage = directoryStorage(directory, { disk: { ...nodeDisk, rename: refuse, unlink: refuse } });
+    await rejection(storage.replace("a", bytes("1")), "storage/io");
+    const [left, ...others] = temporariesIn(directory);
+    expect(others).to.be.empty;
+    await directoryStorage(directory).sweep("b");
+    expect(temporariesIn(directory)).to.deep.equal([left]);
+    await directoryStorage(directory).sweep("a");
+    expect(temporariesIn(directory)).to.be.empty;
+  });
+
   it("leaves files alone that this process is writing", async () => {
     const directory = temporaryDirectory();
     const storage = directoryStorage(directory);

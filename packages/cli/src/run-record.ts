@@ -1,7 +1,7 @@
 // What a server's command line was, kept in its state directory for `perennial resume`.
 import { resolve } from "node:path";
 import { PerRoundStateCheckpointer } from "@perennial-fl/checkpointer";
-import { FederationError } from "@perennial-fl/core";
+import { FederationError, checkedSchema } from "@perennial-fl/core";
 import type { SavedState } from "@perennial-fl/core";
 import type { ServerArguments } from "./server-run.js";
 import { isStrategyFile } from "./strategy-file.js";
@@ -33,7 +33,10 @@ export async function saveRunRecord(directory: string, { given, module }: RunRec
   });
 }
 
-/** Throws `resume/nothing` if no server ran here, and `checkpoint/newer-version`. */
+/**
+ * Throws `resume/nothing` if no server ran here, and `checkpoint/newer-version` or `checkpoint/corrupt` for a record that
+ * cannot be gone on from.
+ */
 export async function loadRunRecord(directory: string): Promise<RunRecord> {
   const records = new PerRoundStateCheckpointer(directory);
   if (!(await records.checkpointExists(name))) {
@@ -43,11 +46,9 @@ export async function loadRunRecord(directory: string): Promise<RunRecord> {
     );
   }
   const { schema: version, given, module } = await records.loadCheckpoint(name);
-  if (version !== schema || !(module instanceof Uint8Array)) {
-    throw new FederationError(
-      "checkpoint/newer-version",
-      `${directory}: ${name} has schema ${JSON.stringify(version)}, and this version of Perennial reads schema ${schema}`,
-    );
+  checkedSchema(version, schema, `${name} in ${directory}`);
+  if (!(module instanceof Uint8Array)) {
+    throw new FederationError("checkpoint/corrupt", `${name} in ${directory} is damaged: it holds no module`);
   }
   return { given: given as unknown as ServerArguments, module };
 }

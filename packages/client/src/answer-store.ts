@@ -1,5 +1,5 @@
 // Where given answers rest: the last two of each phase, each committed with the client's state as one.
-import { FederationError } from "@perennial-fl/core";
+import { FederationError, checkedSchema } from "@perennial-fl/core";
 import type { Phase, SavedState } from "@perennial-fl/core";
 import type { AnswerRecord } from "./answer-record.js";
 import { loadProgress, openProgress } from "./progress.js";
@@ -117,9 +117,6 @@ function fromSaved(slot: string, saved: SavedState): AnswerRecord {
       `reading ${slot}: it holds ${JSON.stringify(found)}, not an answer`,
     );
   }
-  if (version !== schema) {
-    const message = `reading ${slot}: it has schema ${Number(version)}, and this version reads schema ${schema}`;
-    throw new FederationError("checkpoint/newer-version", message);
-  }
+  checkedSchema(version, schema, slot);
   return record as unknown as AnswerRecord;
 }

@@ -1,6 +1,6 @@
 // What a client has kept of a training that is not over yet, so that a restart goes on inside it.
 import type { RequestKey, SavedState } from "@perennial-fl/core";
-import { FederationError, isFederationError, keyText } from "@perennial-fl/core";
+import { checkedSchema, isFederationError, keyText } from "@perennial-fl/core";
 import type { Shelf } from "./answer-store.js";
 
 /** The place for half-done work on the question in hand. */
@@ -28,15 +28,10 @@ const schema = 1;
  * sets the files aside. Throws `checkpoint/newer-version`: work of a later version is not void, and not to be replaced.
  */
 export async function loadProgress(shelf: Shelf): Promise<SavedState | undefined> {
-  const saved = await loadWhole(shelf);
-  if (saved === undefined || saved["schema"] === schema) return saved;
-  const message = `reading ${name}: it has schema ${Number(saved["schema"])}, and this version reads schema ${schema}`;
-  throw new FederationError("checkpoint/newer-version", message);
-}
-
-async function loadWhole(shelf: Shelf): Promise<SavedState | undefined> {
   try {
-    return await shelf.load(name);
+    const saved = await shelf.load(name);
+    if (saved !== undefined) checkedSchema(saved["schema"], schema, name);
+    return saved;
   } catch (error) {
     if (isFederationError(error, "checkpoint/corrupt")) return undefined;
     throw error;

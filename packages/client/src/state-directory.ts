@@ -1,6 +1,6 @@
 // A client's directory: one process at a time, one client id for ever.
 import { randomUUID } from "node:crypto";
-import { FederationError } from "@perennial-fl/core";
+import { FederationError, checkedSchema } from "@perennial-fl/core";
 import { PerRoundStateCheckpointer } from "@perennial-fl/checkpointer";
 import type { Storage } from "@perennial-fl/checkpointer";
 import type { Shelf } from "./answer-store.js";
@@ -45,12 +45,7 @@ async function identify(shelf: Shelf, location: string, asked: string | undefine
     return clientId;
   }
   const { clientId, schema: version } = saved;
-  if (version !== schema) {
-    throw new FederationError(
-      "checkpoint/newer-version",
-      `reading ${identityName} in ${location}: it has schema ${Number(version)}, and this version reads schema ${schema}`,
-    );
-  }
+  checkedSchema(version, schema, `${identityName} in ${location}`);
   if (typeof clientId !== "string") {
     throw new FederationError("checkpoint/corrupt", `reading ${identityName} in ${location}: it names no client`);
   }

@@ -8,4 +8,5 @@ export * from "./random.js";
 export * from "./records.js";
 export * from "./results.js";
 export * from "./saved.js";
+export * from "./schema.js";
 export * from "./tensor.js";

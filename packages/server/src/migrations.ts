@@ -1,5 +1,5 @@
 // How a server's state of an earlier version becomes one of this version.
-import { FederationError } from "@perennial-fl/core";
+import { checkedSchema } from "@perennial-fl/core";
 import type { SavedState } from "@perennial-fl/core";
 import type { History } from "./history.js";
 import { linesOfHistory } from "./history-lines.js";
@@ -17,17 +17,9 @@ export const serverStateSchema = migrations.length + 1;
 
 /**
  * The state as this version knows it, without its schema; `what` names it in errors. Throws `checkpoint/newer-version`
- * for a later schema.
+ * for a later schema, and `checkpoint/corrupt` for none.
  */
 export function migrated({ schema, ...state }: SavedState, what: string): SavedState {
-  if (typeof schema !== "number" || !Number.isSafeInteger(schema) || schema < 1) {
-    throw new FederationError("checkpoint/corrupt", `${what} has schema ${JSON.stringify(schema)}, which is none`);
-  }
-  if (schema > serverStateSchema) {
-    throw new FederationError(
-      "checkpoint/newer-version",
-      `${what} has schema ${schema}, and this version of Perennial reads schemas up to ${serverStateSchema}: use a newer version`,
-    );
-  }
-  return migrations.slice(schema - 1).reduce<SavedState>((held, migrate) => migrate(held), state);
+  const from = checkedSchema(schema, serverStateSchema, what);
+  return migrations.slice(from - 1).reduce<SavedState>((held, migrate) => migrate(held), state);
 }

@@ -141,6 +141,16 @@ describe("the engine", () => {
     expect(apply(carried, admitted)).to.equal(carried);
   });
 
+  it("asks nobody again because of another copy of an older answer", () => {
+    const plan = planOf();
+    const first = play(plan, stateOf(plan.strategy), joined("a"));
+    const second = play(plan, first.state, fitted("a", 1));
+    expect(second.commands.map(({ type }) => type)).to.include("send");
+    const { commands } = play(plan, second.state, fitted("a", 1));
+    expect(commands.map(({ type }) => type)).to.deep.equal(["report"]);
+    expect(reports(commands)[0]).to.deep.include({ type: "result-ignored", round: 1, client: "a", why: "late" });
+  });
+
   it("reports who joins, what opens and what the server measures, by name and round", () => {
     const plan = planOf({ measures: true });
     const first = play(plan, stateOf(plan.strategy), joined("a"));

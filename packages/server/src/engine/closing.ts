@@ -8,7 +8,7 @@ import type { Plan } from "../plan.js";
 import { contribution, decoded, weight } from "./exchange.js";
 import { carriedOn, lateAnswers } from "./late.js";
 import { answers, roster } from "./progress.js";
-import type { Answer, Command, Durable, EngineState, LateAnswer, PhaseProgress } from "./types.js";
+import type { Answer, Command, Durable, EngineState, LateAnswer, Moved, PhaseProgress } from "./types.js";
 
 type FitAnswer = Extract<Answer, { readonly type: "fit" }>;
 
@@ -75,34 +75,33 @@ export function whySkipped({ round, fit, why }: RoundRecord): string {
 }
 
 /** Has the server evaluate the new model itself. */
-export function measure(state: EngineState, moved: NonNullable<EngineState["open"]["moved"]>): Command {
-  return { type: "measure", round: state.durable.round + 1, parameters: moved.parameters };
+export function measure(state: EngineState, { parameters }: Moved): Command {
+  return { type: "measure", round: state.durable.round + 1, parameters };
 }
 
-export function checkpoint(plan: Plan, state: EngineState): Command {
+export function checkpoint(plan: Plan, state: EngineState, { parameters }: Moved): Command {
   const record = recordOf(plan, state);
   // The server's own evaluation, where there is one, is the same from round to round; a cohort's is not.
   const { loss, metrics } = record.central ?? { loss: record.loss, metrics: record.evaluate.metrics };
   return {
     type: "checkpoint",
     round: record.round,
-    parameters: (state.open.moved ?? state.durable).parameters,
+    parameters,
     // Nobody evaluated: a checkpointer by score ignores NaN, the latest one saves all the same.
     loss: loss ?? NaN,
     metrics,
   };
 }
 
-export function commit(plan: Plan, state: EngineState): Command {
+export function commit(plan: Plan, state: EngineState, { parameters, strategyState }: Moved): Command {
   const record = recordOf(plan, state);
-  const moved = state.open.moved ?? state.durable;
   const carried = carriedOn(state);
   const durable: Durable = {
     run: state.durable.run,
     attempt: state.durable.attempt,
     round: record.round,
-    parameters: moved.parameters,
-    strategyState: moved.strategyState,
+    parameters,
+    strategyState,
     history: [...state.durable.history, record],
     roster: roster(state),
     ...(carried.length === 0 ? {} : { carried }),
