@@ -48,7 +48,7 @@ export const survivors: readonly Survivor[] = [
   },
   {
     file: "checkpointer/dist/src/journal.js",
-    code: 'export async function openRoundJournal(storage, term = randomBytes(12).toString("hex")) {',
+    code: 'const { term = randomBytes(12).toString("hex"), heldBytes = 1 << 14 } = options;',
     change: "number one larger",
     why: "A writer's name may have any length, as long as nobody else has it.",
   },
