@@ -11,8 +11,8 @@ export const serverMutants: readonly Mutant[] = [
   {
     name: "the state is saved before the module is checkpointed",
     file: `${engine}/decide.js`,
-    before: "if (!checkpointed)",
-    after: "if (!checkpointed && state.durable.round < 0)",
+    before: "checkpointed ? commit",
+    after: "(checkpointed || state.durable.round >= 0) ? commit",
     suite: resume,
   },
   {

@@ -16,6 +16,12 @@ export const survivors: readonly Survivor[] = [
     change: "statement removed",
     why: "Attempts that came true stay known as our own. It would take another writer who appends one of them a second time, byte for byte; every entry of a journal names its round and client, so none occurs twice.",
   },
+  ...["< is <=", "number one larger"].map((change) => ({
+    file: "engine/closing.js",
+    code: "return a.client < b.client ? -1 : 1;",
+    change,
+    why: "The two are not the same there, and a sort looks at the sign alone.",
+  })),
   {
     file: "engine/closing.js",
     code: "return (a.stale?.round ?? Infinity) - (b.stale?.round ?? Infinity);",
@@ -41,6 +47,12 @@ export const survivors: readonly Survivor[] = [
     why: "A round for which exactly enough clients are there has been opened by the same step that counted them, so its timer finds it open.",
   },
   {
+    file: "server/dist/src/resume.js",
+    code: "else if (round > next) {",
+    change: "> is >=",
+    why: "The round is not the next one there: only another round, or one of another attempt, is given up.",
+  },
+  {
     file: "checkpointer/dist/src/blob-reference.js",
     code: "source = heldReader(reader.read(0, length));",
     change: "statement removed",
@@ -57,11 +69,5 @@ export const survivors: readonly Survivor[] = [
     code: "if (piece.byteLength > smallBytes || held + piece.byteLength > smallBytes) {",
     change: "> is >=",
     why: "Says in how many calls a piece of just that size is written; the contents are the same.",
-  },
-  {
-    file: "server/dist/src/runner.js",
-    code: "const fits = ({ client, key }, added) => client !== added.client && key.phase === added.key.phase;",
-    change: "=== is !==",
-    why: "Says which answers share one sync; each is durable before it counts either way.",
   },
 ];

@@ -1,5 +1,6 @@
 // A run taken back to a former round goes on from there, wherever the rollback itself is interrupted.
-import { readdirSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { PerRoundStateCheckpointer, directoryStorage, parametersSha256 } from "@perennial-fl/checkpointer";
 import type { Retention, Storage } from "@perennial-fl/checkpointer";
 import { float32 } from "@perennial-fl/core";
@@ -92,6 +93,46 @@ describe("rolling back", () => {
     const failure = await rollBack(directory, 1).catch((error: unknown) => error);
     expect(failure).to.include({ code: "argument/invalid" });
     expect(String(failure)).to.include("does not keep the state of round 1; it keeps 0, 2, 3");
+  });
+
+  it("sets a journal aside that cannot be read, and says so", async () => {
+    const directory = quickDirectory();
+    await federation(directory, { keepStates: all, cutAfter: 8 }).catch(() => undefined);
+    const path = join(directory, "round-journal");
+    const bytes = readFileSync(path);
+    // Within the first record, so that it cannot be taken for an append that a power loss tore.
+    bytes[40] = (bytes[40] as number) ^ 1;
+    writeFileSync(path, bytes);
+    const said: string[] = [];
+    expect(await rollBack(directory, 1, { report: (message) => said.push(message) })).to.include({ to: 1 });
+    expect(said).to.have.length(1);
+    expect(said[0]).to.match(/round-journal.* is damaged.*; it was set aside as round-journal\.corrupt-1$/);
+    expect(readdirSync(directory)).to.include("round-journal.corrupt-1").and.not.include("round-journal");
+  });
+
+  it("leaves nothing open, and fails with the error of its disk", async () => {
+    const { directory } = await finishedRun(all);
+    const disk = directoryStorage(directory);
+    const failure = new Error("no such device");
+    const failing: Storage = { ...disk, openLog: () => Promise.reject(failure) };
+    expect(await rollBack(directory, 1, { storage: failing }).catch((error: unknown) => error)).to.equal(failure);
+    let open = 0;
+    const counting: Storage = {
+      ...disk,
+      async openLog(name) {
+        const log = await disk.openLog(name);
+        open++;
+        const close = () => log.close().finally(() => open--);
+        return {
+          records: log.records,
+          append: (at, record) => log.append(at, record),
+          clear: () => log.clear(),
+          close,
+        };
+      },
+    };
+    expect(await rollBack(directory, 0, { storage: counting })).to.include({ from: 1, to: 0 });
+    expect(open).to.equal(0);
   });
 
   it("refuses a directory without a run, and changes nothing", async () => {

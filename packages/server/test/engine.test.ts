@@ -1,9 +1,10 @@
 // The pure engine, step by step: what no story shows, because it is about what is not said a second time.
 import { expect } from "chai";
-import { float32, memoryResult } from "@perennial-fl/core";
-import type { RequestKey } from "@perennial-fl/core";
+import { float32, memoryResult, recordsEntry } from "@perennial-fl/core";
+import type { Parameters, RequestKey } from "@perennial-fl/core";
 import { fedAvg, fedBuff, scaffold } from "@perennial-fl/strategy";
-import type { Strategy } from "@perennial-fl/strategy";
+import type { Exchange, Strategy } from "@perennial-fl/strategy";
+import { recordsObjection } from "../src/engine/exchange.js";
 import { apply, initialState, moved, step } from "../src/index.js";
 import type { Command, EngineEvent, EngineState, Plan } from "../src/index.js";
 
@@ -211,5 +212,38 @@ describe("the engine", () => {
     });
     expect(reports(commands)).to.deep.include({ type: "warning", message: "b: not a message" });
     expect(commands.map(({ type }) => type)).to.not.include("drop");
+  });
+});
+
+describe("the records that an update brings beside the model", () => {
+  const model = [float32([1], [0]), float32([2], [0, 0])];
+  const variates = scaffold({ population: 2 }).exchange as Exchange;
+  const objection = (beside: Parameters, entry = `scaffold.delta=${beside.length}`) => {
+    const update = memoryResult([...model, ...beside]);
+    const answer = { type: "fit", update, numExamples: 1, metrics: { [recordsEntry]: entry } } as const;
+    return recordsObjection(variates, answer, model, true);
+  };
+
+  it("have the model's tensors one by one", () => {
+    expect(objection(model)).to.equal(undefined);
+    expect(objection([float32([1], [0]), float32([3], [0, 0, 0])])).to.equal(
+      "tensor 1 of scaffold.delta is float32[3], where a finite float32[2] is wanted",
+    );
+  });
+
+  it("are objected to in the words of what is wrong with their entry; other errors are no objection", () => {
+    expect(objection(model, "scaffold.delta=two")).to.include("is not of the form name=count");
+    const broken = {
+      get tensors(): never {
+        throw new TypeError("w is undefined");
+      },
+    };
+    const answer = {
+      type: "fit",
+      update: broken as never,
+      numExamples: 1,
+      metrics: { [recordsEntry]: "a=1" },
+    } as const;
+    expect(() => recordsObjection(variates, answer, model, true)).to.throw(TypeError, "w is undefined");
   });
 });

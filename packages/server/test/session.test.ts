@@ -9,13 +9,12 @@ import {
   BestLossTorchModuleCheckpointer,
   LatestTorchModuleCheckpointer,
   directoryStorage,
-  memoryStorage,
   openRoundJournal,
 } from "@perennial-fl/checkpointer";
 import { linear, relu, sequential, tanh } from "@perennial-fl/module";
 import { fedAvg } from "@perennial-fl/strategy";
 import { inMemoryFleet } from "@perennial-fl/transport";
-import { initialState, runEngine, startServer } from "../src/index.js";
+import { startServer } from "../src/index.js";
 import type { ServerEvent, ServerOptions } from "../src/index.js";
 
 const one = { minAvailableClients: 1, minFitClients: 1, minEvaluateClients: 1 };
@@ -210,39 +209,6 @@ describe("a server's session", () => {
       { loss: 2, metrics: { tensors: 2 } },
     ]);
     expect((await best.loadCheckpoint()).metadata["perennial.round"]).to.equal("1");
-  });
-
-  it("keeps the journal when the state cannot be saved: until then it is all there is of the round", async () => {
-    const journal = await openRoundJournal(memoryStorage());
-    const memory = inMemoryFleet({ openSink: journal.openSink });
-    void addOne(memory.connect("client-0"));
-    const plan = {
-      numRounds: 1,
-      seed: 0,
-      strategy: fedAvg(one),
-      rejoinTimeoutMs: 1000,
-      restartSeconds: 1,
-      drainTimeoutMs: 1000,
-    };
-    const durable = {
-      run: "r",
-      round: 0,
-      attempt: 1,
-      parameters: [float32([1], [0])],
-      strategyState: null,
-      history: [],
-      roster: [],
-    };
-    const failure = await runEngine(plan, initialState(durable), {
-      fleet: memory.fleet,
-      journal,
-      save: () => Promise.reject(new Error("the disk is full")),
-      checkpointers: [],
-      observe: () => undefined,
-    }).catch((error: unknown) => error);
-    await memory.fleet.close();
-    expect(String(failure)).to.include("the disk is full");
-    expect(journal.entries.map(({ type }) => type)).to.deep.equal(["opened", "accepted", "opened", "accepted"]);
   });
 
   it("refuses a journal entry of a later version by its type", async () => {

@@ -79,29 +79,36 @@ export function measure(state: EngineState, { parameters }: Moved): Command {
   return { type: "measure", round: state.durable.round + 1, parameters };
 }
 
-export function checkpoint(plan: Plan, state: EngineState, { parameters }: Moved): Command {
-  const record = recordOf(plan, state);
+/** A round of which nothing is missing but its commit. */
+interface Whole {
+  readonly fit: PhaseProgress;
+  readonly evaluate: PhaseProgress;
+  readonly moved: Moved;
+}
+
+export function checkpoint(plan: Plan, state: EngineState, round: Whole): Command {
+  const record = recordOf(plan, state, round);
   // The server's own evaluation, where there is one, is the same from round to round; a cohort's is not.
   const { loss, metrics } = record.central ?? { loss: record.loss, metrics: record.evaluate.metrics };
   return {
     type: "checkpoint",
     round: record.round,
-    parameters,
+    parameters: round.moved.parameters,
     // Nobody evaluated: a checkpointer by score ignores NaN, the latest one saves all the same.
     loss: loss ?? NaN,
     metrics,
   };
 }
 
-export function commit(plan: Plan, state: EngineState, { parameters, strategyState }: Moved): Command {
-  const record = recordOf(plan, state);
+export function commit(plan: Plan, state: EngineState, round: Whole): Command {
+  const record = recordOf(plan, state, round);
   const carried = carriedOn(state);
   const durable: Durable = {
     run: state.durable.run,
     attempt: state.durable.attempt,
     round: record.round,
-    parameters,
-    strategyState,
+    parameters: round.moved.parameters,
+    strategyState: round.moved.strategyState,
     history: [...state.durable.history, record],
     roster: roster(state),
     ...(carried.length === 0 ? {} : { carried }),
@@ -109,10 +116,9 @@ export function commit(plan: Plan, state: EngineState, { parameters, strategySta
   return { type: "commit", durable, record };
 }
 
-function recordOf(plan: Plan, state: EngineState): RoundRecord {
-  const { fit, evaluate } = state.open;
-  const { fresh, late, why }: Counted = fit ? counted(plan, state, fit) : { fresh: [], late: [] };
-  const evaluations = evaluate ? answers(evaluate, "evaluate") : [];
+function recordOf(plan: Plan, state: EngineState, { fit, evaluate }: Whole): RoundRecord {
+  const { fresh, late, why } = counted(plan, state, fit);
+  const evaluations = answers(evaluate, "evaluate");
   const losses = weightedMetrics(
     evaluations.map(([, answer]) => ({ numExamples: weight(plan, answer), metrics: { loss: answer.loss } })),
   );
@@ -129,11 +135,10 @@ function recordOf(plan: Plan, state: EngineState): RoundRecord {
 
 function phaseRecord(
   plan: Plan,
-  progress: PhaseProgress | undefined,
+  { cohort, outcomes }: PhaseProgress,
   counted: readonly (readonly [ClientId, Answer])[],
   late: readonly LateAnswer[] = [],
 ): PhaseRecord {
-  const cohort = progress?.cohort ?? [];
   const all = [...counted.map(([, answer]) => answer), ...late.map(({ answer }) => answer)].map((answer) => {
     return { numExamples: weight(plan, answer), metrics: answer.metrics };
   });
@@ -141,7 +146,7 @@ function phaseRecord(
     cohort,
     answered: counted.map(([client]) => client),
     failures: cohort.flatMap((client) => {
-      const outcome = progress?.outcomes.get(client);
+      const outcome = outcomes.get(client);
       return outcome?.type === "failed" ? [{ ...outcome.failure }] : [];
     }),
     numExamples: all.reduce((sum, { numExamples }) => sum + numExamples, 0),

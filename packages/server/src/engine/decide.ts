@@ -30,6 +30,6 @@ function advance(plan: Plan, state: EngineState): Step {
   if (plan.measures === true && central === undefined) return only(measure(state, moved));
   if (evaluate === undefined) return only(openEvaluate(plan, state));
   if (!isOver(evaluate)) return ask(plan, state, evaluate);
-  if (!checkpointed) return only(checkpoint(plan, state, moved));
-  return only(commit(plan, state, moved));
+  const round = { fit, evaluate, moved };
+  return only(checkpointed ? commit(plan, state, round) : checkpoint(plan, state, round));
 }
