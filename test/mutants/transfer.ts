@@ -91,6 +91,13 @@ export const transferMutants: readonly Mutant[] = [
     suite: models,
   },
   {
+    name: "a server closes while it still forgets updates",
+    file: `${chunks}/partial-updates.js`,
+    before: "await Promise.all(this.#dropped);",
+    after: "",
+    suite,
+  },
+  {
     name: "the sink of an update that will not be whole stays open",
     file: `${chunks}/partial-updates.js`,
     before: "return forget(sink, error);",

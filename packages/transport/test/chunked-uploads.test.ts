@@ -1,7 +1,12 @@
 // Updates that come in chunks: they go on where they were interrupted, and whatever is wrong with one leaves nothing.
+import { setImmediate } from "node:timers/promises";
 import { expect } from "chai";
 import { float32, memorySink, sameTensor } from "@perennial-fl/core";
 import type { Parameters } from "@perennial-fl/core";
+import { defaultPartialLimits } from "../src/chunks/limits.js";
+import { PartialUpdates } from "../src/chunks/partial-updates.js";
+import { Interrupted } from "../src/http2/byte-source.js";
+import { HeldBytes } from "../src/index.js";
 import { encodeDisconnect } from "../src/wire/client-message.js";
 import { ChunkedCall, encoded, key, servers, stageOf } from "./chunked-client.js";
 import { RawCall, framed } from "./raw-client.js";
@@ -247,5 +252,33 @@ describe("a streaming server, of updates whose clients are away,", () => {
     stage = await stageOf("streaming", { openSink, report, limits: { partialMs: 1 } });
     await begin("ann");
     expect(String(await reported)).to.match(/ann that had come in part is dropped: .*the disk is gone/);
+  });
+});
+
+describe("updates whose clients are away", () => {
+  it("are all forgotten when the server has closed, also those that it was forgetting", async () => {
+    let release = (): void => undefined;
+    const abort = (): Promise<void> => new Promise((resolve) => (release = resolve));
+    const limits = { ...defaultPartialLimits, partials: 0 };
+    const options = {
+      limits,
+      held: new HeldBytes(),
+      report: (error: unknown) => expect.fail(String(error)),
+      clock: undefined,
+    };
+    const partials = new PartialUpdates(() => ({ ...memorySink(), abort }), options);
+    partials.asked(key);
+    const lost = { acknowledge: () => undefined, next: () => Promise.reject(new Interrupted("lost")) };
+    const asked = { client: "ann", key, mostBytes: 10_000 };
+    const { announced } = await encoded(update);
+    expect(await partials.receive(asked, announced, lost).catch((error: unknown) => error)).to.be.an.instanceOf(
+      Interrupted,
+    );
+    let closed = false;
+    const closing = partials.close().then(() => (closed = true));
+    await setImmediate();
+    expect(closed).to.equal(false);
+    release();
+    await closing;
   });
 });

@@ -58,6 +58,8 @@ export class PartialUpdates {
   /** Those whose clients are away, the longest first. */
   readonly #waiting = new Map<ClientId, Partial>();
   readonly #beginnings = new Map<ClientId, number>();
+  /** What is being forgotten and nobody waits for. */
+  readonly #dropped = new Set<Promise<void>>();
   /** The question that the round is at. */
   #key: RequestKey | undefined;
 
@@ -75,7 +77,7 @@ export class PartialUpdates {
     this.#key = key;
     this.#beginnings.clear();
     for (const partial of [...this.#waiting.values()]) {
-      if (!sameKey(partial.key, key)) void this.#forget(partial, `the server has gone on to ${keyText(key)}`);
+      if (!sameKey(partial.key, key)) this.#drop(partial, `the server has gone on to ${keyText(key)}`);
     }
   }
 
@@ -109,10 +111,11 @@ export class PartialUpdates {
     }
   }
 
-  /** Forgets all of them. */
+  /** Forgets all of them; resolves when nothing is left, also of those that were dropped before. */
   async close(): Promise<void> {
     this.#timers.close();
-    await Promise.all([...this.#waiting.values()].map((partial) => this.#forget(partial, "the server is closing")));
+    for (const partial of [...this.#waiting.values()]) this.#drop(partial, "the server is closing");
+    await Promise.all(this.#dropped);
   }
 
   /** The client's update, if it is this one and has waited; a new one otherwise. */
@@ -173,12 +176,17 @@ export class PartialUpdates {
     this.#waiting.set(client, partial);
     const { partials, partialMs } = this.#limits;
     this.#timers.start(client, partialMs, () => {
-      if (this.#waiting.get(client) === partial)
-        void this.#forget(partial, `${client} stayed away for ${partialMs} ms`);
+      if (this.#waiting.get(client) === partial) this.#drop(partial, `${client} stayed away for ${partialMs} ms`);
     });
     const [longest] = this.#waiting.values();
-    if (this.#waiting.size > partials && longest) void this.#forget(longest, `more than ${partials} updates wait`);
+    if (this.#waiting.size > partials && longest) this.#drop(longest, `more than ${partials} updates wait`);
     return true;
+  }
+
+  #drop(partial: Partial, why: string): void {
+    const forgetting = this.#forget(partial, why);
+    this.#dropped.add(forgetting);
+    void forgetting.then(() => this.#dropped.delete(forgetting));
   }
 
   async #forget(partial: Partial, why: string): Promise<void> {

@@ -46,15 +46,16 @@ const refusals: readonly status[] = [
  * address; the connection's instructions throw `connection/lost` when it breaks, `connection/replaced` when another
  * connection came under this client's id, `connection/refused` when the server does not take this client,
  * `wire/too-large` when one side does not receive a message of the other for its length, and other `wire/...` when an
- * instruction cannot be read. Throws `argument/invalid` for times that are not positive.
+ * instruction cannot be read. Throws `argument/invalid` for times that are not positive, and for
+ * lengths that are no positive integers.
  */
 export async function connect(options: ConnectOptions): Promise<ServedConnection> {
   const { serverAddress, clientId, signal, partialModel = new PartialModel() } = options;
   const { keepaliveMs = defaultKeepaliveMs, keepaliveTimeoutMs = defaultKeepaliveTimeoutMs } = options;
   checkTimes({ keepaliveMs, keepaliveTimeoutMs });
-  signal?.throwIfAborted();
   const lengths = lengthsOf(options);
   const held = await partialModel.held();
+  signal?.throwIfAborted();
   const identity =
     clientId === undefined
       ? new Metadata()
