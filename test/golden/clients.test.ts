@@ -62,8 +62,8 @@ for (const version of readdirSync(golden).filter((name) => name.startsWith("clie
 /** Saves a state of the store again, with another schema or none. */
 async function withSchema(directory: string, name: string, schema: number | undefined): Promise<SavedState> {
   const states = new PerRoundStateCheckpointer(directory);
-  const { schema: _before, ...rest } = await states.loadCheckpoint(name);
-  const changed = { ...rest, ...(schema !== undefined && { schema }) };
+  const kept = Object.entries(await states.loadCheckpoint(name)).filter(([key]) => key !== "schema");
+  const changed: SavedState = { ...Object.fromEntries(kept), ...(schema !== undefined && { schema }) };
   await states.saveCheckpoint(name, changed);
   return changed;
 }
