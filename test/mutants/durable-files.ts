@@ -8,6 +8,13 @@ const linesSuite = "packages/server/dist/test/history-lines.test.js";
 
 export const durableFileMutants: readonly Mutant[] = [
   {
+    name: "a long digest holds up whoever else waits",
+    file: `${checkpointer}/absorb.js`,
+    before: "await turn();",
+    after: "",
+    suite: "packages/checkpointer/dist/test/absorb.test.js",
+  },
+  {
     name: "a record that begins the journal anew does not end the round before",
     file: `${checkpointer}/journal.js`,
     before: "if (decoded.anew)",

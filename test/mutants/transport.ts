@@ -6,6 +6,13 @@ const hostile = "packages/transport/dist/test/streaming-hostile.test.js";
 
 export const transportMutants: readonly Mutant[] = [
   {
+    name: "the streaming server hands the network a whole message at once",
+    file: `${http2}/outgoing.js`,
+    before: "if (piece.byteLength > left)",
+    after: "if (most < 0)",
+    suite: "packages/transport/dist/test/outgoing.test.js",
+  },
+  {
     name: "the streaming server fills a stage that has not been stored",
     file: `${http2}/update-writer.js`,
     before: "await this.#writing;\n        if (this.#filled > 0)",

@@ -14,7 +14,7 @@ export { RetainingTorchModuleCheckpointer } from "./retaining-checkpointer.js";
 export { TorchModuleCheckpointer } from "./module-checkpointer.js";
 export type { ModuleFile, ModuleFormat, ModuleRecord, ModuleScore } from "./module-file.js";
 export { decodeModule, encodeModule } from "./module-file.js";
-export { parametersSha256 } from "./parameters.js";
+export { parametersSha256, parametersSha256InTurns } from "./parameters.js";
 export { problemOf, referencesIn } from "./results.js";
 export type { PerRoundStateCheckpointerOptions } from "./per-round-state-checkpointer.js";
 export { PerRoundStateCheckpointer } from "./per-round-state-checkpointer.js";

@@ -79,7 +79,7 @@ export class PerRoundStateCheckpointer {
     await this.#inTurn(async () => {
       try {
         const last = this.#last.get(checkpointName) ?? (await this.#lastOnDisk(checkpointName));
-        const { pieces, digest } = encodeState(checkpointDict, last.generation + 1, last.digest);
+        const { pieces, digest } = await encodeState(checkpointDict, last.generation + 1, last.digest);
         // Until the save is known to be durable, the next one looks at the disk again.
         this.#last.delete(checkpointName);
         await this.#storage.replace(checkpointName, pieces, { keepPrevious: true });

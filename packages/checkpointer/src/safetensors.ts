@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import type { DType, Tensor, TensorHeader } from "@perennial-fl/core";
 import { byteLength, bytesOf, elementSize, FederationError, messageOf } from "@perennial-fl/core";
-import { absorb } from "./absorb.js";
+import { absorb, absorbInTurns } from "./absorb.js";
 import type { Json } from "./state-values.js";
 
 export const digestKey = "perennial.digest";
@@ -47,10 +47,32 @@ export interface SealedFile {
 }
 
 /** Seals tensors and metadata. The tensors must not change until the pieces are written. */
-export function writeSafetensors(
-  tensors: ReadonlyMap<string, Tensor>,
-  metadata: Readonly<Record<string, string>>,
-): SealedFile {
+export function writeSafetensors(tensors: NamedTensors, metadata: Metadata): SealedFile {
+  const pieces = layOut(tensors, metadata);
+  const hash = createHash("sha256");
+  for (const piece of pieces) absorb(hash, piece);
+  return seal(pieces, hash.digest("hex"));
+}
+
+/** The same, sealed in turns of the event loop. */
+export async function writeSafetensorsInTurns(tensors: NamedTensors, metadata: Metadata): Promise<SealedFile> {
+  const pieces = layOut(tensors, metadata);
+  return seal(pieces, (await absorbInTurns(createHash("sha256"), pieces)).digest("hex"));
+}
+
+type NamedTensors = ReadonlyMap<string, Tensor>;
+type Metadata = Readonly<Record<string, string>>;
+
+/** The header, with zeros for the digest, and the tensors' own bytes. */
+type Pieces = readonly [Uint8Array, ...Uint8Array[]];
+
+function seal(pieces: Pieces, digest: string): SealedFile {
+  const [head] = pieces;
+  head.set(Buffer.from(digest), digestPosition(head, noDigest));
+  return { pieces, digest };
+}
+
+function layOut(tensors: NamedTensors, metadata: Metadata): Pieces {
   // Widest elements first, as the format's own writer has them: then all are aligned to their size.
   const ordered = [...tensors].sort(([, a], [, b]) => elementSize(b.dtype) - elementSize(a.dtype));
   let end = 0;
@@ -67,12 +89,7 @@ export function writeSafetensors(
   const head = new Uint8Array(start).fill(0x20, 8);
   new DataView(head.buffer).setBigUint64(0, BigInt(start - 8), true);
   head.set(header, 8);
-  const pieces = [head, ...ordered.map(([, each]) => bytesOf(each))];
-  const hash = createHash("sha256");
-  for (const piece of pieces) absorb(hash, piece);
-  const digest = hash.digest("hex");
-  head.set(Buffer.from(digest), digestPosition(head, noDigest));
-  return { pieces, digest };
+  return [head, ...ordered.map(([, each]) => bytesOf(each))];
 }
 
 /** Reads and verifies a file. Throws `checkpoint/corrupt`; the message begins with `what`. */

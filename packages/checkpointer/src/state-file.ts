@@ -1,7 +1,7 @@
 // A state dictionary as one safetensors file: tensors as tensors, and the tree that holds them as JSON in the metadata.
 import type { SavedState, Tensor } from "@perennial-fl/core";
 import { FederationError, checkedSchema, isFederationError, messageOf } from "@perennial-fl/core";
-import { readSafetensors, writeSafetensors } from "./safetensors.js";
+import { readSafetensors, writeSafetensorsInTurns } from "./safetensors.js";
 import type { SealedFile } from "./safetensors.js";
 import type { Json } from "./state-values.js";
 import { decodeValue, encodeValue } from "./state-values.js";
@@ -18,8 +18,8 @@ export interface StateFile {
   readonly digest: string;
 }
 
-/** The file in pieces, and its digest. The state must not change until they are written. Throws `checkpoint/unsupported-value` for a value that would not come back equal. */
-export function encodeState(state: SavedState, generation: number, previousDigest: string): SealedFile {
+/** The file in pieces, and its digest. The state must not change until they are written. Rejects with `checkpoint/unsupported-value` for a value that would not come back equal. */
+export async function encodeState(state: SavedState, generation: number, previousDigest: string): Promise<SealedFile> {
   const tensors = new Map<string, Tensor>();
   const tree = encodeValue(state, {
     put(elements, path) {
@@ -28,7 +28,7 @@ export function encodeState(state: SavedState, generation: number, previousDiges
       return name;
     },
   });
-  return writeSafetensors(tensors, {
+  return writeSafetensorsInTurns(tensors, {
     "perennial.kind": "state",
     "perennial.schema": String(stateSchema),
     "perennial.generation": String(generation),

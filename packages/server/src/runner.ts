@@ -3,7 +3,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { FederationError, assert, isFederationError, messageOf } from "@perennial-fl/core";
 import type { AnswerTimes, Fleet, FleetEvent, Parameters } from "@perennial-fl/core";
-import { parametersSha256 } from "@perennial-fl/checkpointer";
+import { parametersSha256InTurns } from "@perennial-fl/checkpointer";
 import type { RoundJournal, TorchModuleCheckpointer } from "@perennial-fl/checkpointer";
 import type { OnnxModule } from "@perennial-fl/module";
 import type { Aggregator } from "./aggregation/aggregator.js";
@@ -54,10 +54,10 @@ type Accept = Extract<Command, { type: "accept" }>;
 type Aggregation = Extract<Command, { type: "aggregate" }>;
 
 /** Bounds the size of one record, and how long the first of its answers waits. */
-const mostTogether = 256;
+const mostTogether = 64;
 
 /** So many clients are asked in one turn of the event loop; what has come meanwhile is received before the next. */
-const sendsPerTurn = 32;
+const sendsPerTurn = 8;
 
 /** Runs until the plan is fulfilled (`finished`), or stopped, or the fleet closes. Rejects if the disk fails. */
 export async function runEngine(plan: Plan, initial: EngineState, world: World): Promise<"finished" | "stopped"> {
@@ -192,6 +192,7 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
     await world.failpoint?.("after save");
     // Only now: until the state is durable, the journal is all there is of the round.
     await world.journal.retire();
+    const digest = await parametersSha256InTurns(durable.parameters);
     world.observe({
       type: "round-committed",
       round: record.round,
@@ -200,7 +201,7 @@ export async function runEngine(plan: Plan, initial: EngineState, world: World):
       failed: record.fit.failures.filter(({ reason }) => reason !== "surplus").length,
       ...(record.loss === undefined ? {} : { loss: record.loss }),
       metrics: record.evaluate.metrics,
-      parametersSha256: parametersSha256(durable.parameters),
+      parametersSha256: digest,
     });
     const times = clock?.committed();
     if (times) world.observe({ type: "round-timed", round: record.round, ...times });

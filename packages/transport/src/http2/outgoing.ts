@@ -6,8 +6,8 @@ import { frameHeader } from "./frames.js";
 import { leastBytesPerMs } from "./limits.js";
 import type { StreamingLimits } from "./limits.js";
 
-/** Shorter pieces are copied together; each write costs more than that. */
-const shortBytes = 2 ** 14;
+/** Shorter pieces are copied together: each costs more on its way than that. */
+const shortBytes = 2 ** 12;
 
 /** Writes messages one after the other; the next bytes go when the ones before have gone. */
 export class Outgoing {
@@ -43,18 +43,18 @@ export class Outgoing {
 
   /** Whether the client has taken the message. */
   async #write(pieces: Pieces): Promise<boolean> {
-    for (const bytes of paced([frameHeader(lengthOfPieces(pieces)), ...pieces], this.#limits.sendBytes)) {
+    for (const run of paced([frameHeader(lengthOfPieces(pieces)), ...pieces], this.#limits.sendBytes)) {
       // A model that is written at once would be held once per client, and over TLS encrypted in advance.
-      if (!(await this.#take(bytes))) return false;
+      if (!(await this.#take(run))) return false;
     }
     return true;
   }
 
-  /** Whether the client has taken the bytes. */
-  #take(bytes: Uint8Array): Promise<boolean> {
+  /** Whether the client has taken all of a run. */
+  #take(run: Pieces): Promise<boolean> {
     const stream = this.#stream;
     if (stream.destroyed || stream.writableEnded) return Promise.resolve(false);
-    const timer = setTimeout(this.#stalled, this.#limits.stallMs + bytes.byteLength / leastBytesPerMs);
+    const timer = setTimeout(this.#stalled, this.#limits.stallMs + lengthOfPieces(run) / leastBytesPerMs);
     return new Promise((resolve) => {
       const settle = (taken: boolean): void => {
         clearTimeout(timer);
@@ -65,15 +65,38 @@ export class Outgoing {
         settle(false);
       };
       stream.once("close", lost);
-      stream.write(bytes, (error) => {
+      // One call of the system for all of them.
+      stream.cork();
+      for (const piece of run.slice(0, -1)) stream.write(piece);
+      stream.write(run.at(-1), (error) => {
         settle(error === null || error === undefined);
       });
+      stream.uncork();
     });
   }
 }
 
-/** The same bytes in runs of at most `most`: long pieces as views of themselves, short ones together. */
-export function* paced(pieces: Pieces, most: number): Generator<Uint8Array, void, undefined> {
+/**
+ * The same bytes in runs of at most `most`, none of them empty: long pieces as views of themselves, short ones copied
+ * together.
+ */
+export function* paced(pieces: Pieces, most: number): Generator<Pieces, void, undefined> {
+  let run: Uint8Array[] = [];
+  let left = most;
+  for (const piece of parts(pieces, most)) {
+    if (piece.byteLength > left) {
+      yield run;
+      run = [];
+      left = most;
+    }
+    run.push(piece);
+    left -= piece.byteLength;
+  }
+  if (run.length > 0) yield run;
+}
+
+/** Short pieces together, and long ones in parts of at most `most`. */
+function* parts(pieces: Pieces, most: number): Generator<Uint8Array, void, undefined> {
   let short: Uint8Array[] = [];
   let shortLength = 0;
   for (const piece of pieces) {
