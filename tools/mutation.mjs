@@ -122,6 +122,13 @@ for (const mutant of chosen) {
     console.log(`✗ not noticed: ${file}:${line}, ${change}: ${code}`);
   }
 }
+for (const { file, code, change } of survivors) {
+  const found = [...tally.keys()].find((each) => each.endsWith(file));
+  const lines = found === undefined ? [code] : readFileSync(found, "utf8").split("\n");
+  if (lines.some((line) => line.trim() === code)) continue;
+  failed++;
+  console.log(`✗ explained, and not there any more: ${file}, ${change}: ${code}`);
+}
 for (const [file, { mutants, noticed, explained }] of tally) {
   console.log(`${file}: ${noticed} of ${mutants} noticed, ${explained} explained`);
 }

@@ -52,11 +52,29 @@ export const survivors: readonly Survivor[] = [
     change: "> is >=",
     why: "The round is not the next one there: only another round, or one of another attempt, is given up.",
   },
+  ...["condition negated", "<= is <"].map((change) => ({
+    file: "checkpointer/dist/src/blob-reference.js",
+    code: "const source = length <= heldBytes ? heldReader(reader.read(0, length)) : reader;",
+    change,
+    why: "Only spares opening a small result's file for each of its tensors; the same bytes are read either way.",
+  })),
   {
     file: "checkpointer/dist/src/blob-reference.js",
-    code: "source = heldReader(reader.read(0, length));",
-    change: "statement removed",
-    why: "Only spares opening a small result's file for each of its tensors; the same bytes are read without it.",
+    code: "const heldBytes = 1 << 14;",
+    change: "number one larger",
+    why: "The same: up to which size a file is read at once.",
+  },
+  {
+    file: "checkpointer/dist/src/blob-reference.js",
+    code: "const pieceBytes = 1 << 20;",
+    change: "number one larger",
+    why: "A checksum does not depend on the pieces in which its bytes are taken.",
+  },
+  {
+    file: "checkpointer/dist/src/blob-reference.js",
+    code: "for (let at = 0; at < length; at += pieceBytes) {",
+    change: "< is <=",
+    why: "One more piece, of no bytes.",
   },
   {
     file: "checkpointer/dist/src/journal.js",

@@ -32,14 +32,11 @@ export function newFileBlob(disk: Disk, directory: string): BlobWriter {
       ended = true;
       const sha256 = hash.digest("hex");
       await target.publish(blobName(sha256));
-      temporary = undefined;
       return { name: blobName(sha256), sha256, byteLength };
     },
     async abort() {
       ended = true;
-      const target = temporary;
-      temporary = undefined;
-      await target?.discard();
+      await temporary?.discard();
     },
   };
 }

@@ -16,7 +16,7 @@ function underWayOn(disk: Disk): Set<string> {
   return known;
 }
 
-/** A file that nobody else can see yet, under a random name. Exactly one of `publish` and `discard` ends it. */
+/** A file that nobody else can see yet, under a random name. `publish` or `discard` ends it; `discard` is harmless then. */
 export interface TemporaryFile {
   write(bytes: Uint8Array): Promise<void>;
   /** Makes the contents durable, gives them their name, and makes the name durable. Discards them if that fails. */
