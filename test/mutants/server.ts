@@ -9,6 +9,13 @@ const crash = "test/dist/crash";
 
 export const serverMutants: readonly Mutant[] = [
   {
+    name: "a server keeps every large update in a new file",
+    file: "packages/server/dist/src/start-server.js",
+    before: 'blobs: "recycled-slots"',
+    after: 'blobs: "new-file"',
+    suite: "packages/server/dist/test/session.test.js",
+  },
+  {
     name: "the state is saved before the module is checkpointed",
     file: `${engine}/decide.js`,
     before: "checkpointed ? commit",

@@ -1,5 +1,5 @@
 // A session in memory: what a server does about failing checkpointers, stale journals, and a missing model.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -209,6 +209,22 @@ describe("a server's session", () => {
       { loss: 2, metrics: { tensors: 2 } },
     ]);
     expect((await best.loadCheckpoint()).metadata["perennial.round"]).to.equal("1");
+  });
+
+  it("keeps large updates in files that the rounds take turns in, and leaves none of them behind", async () => {
+    const results = () => readdirSync(stateDir).filter((name) => name.endsWith(".blob"));
+    const found: string[][] = [];
+    await run({
+      numRounds: 3,
+      initialModel: [float32([5000], new Float32Array(5000))],
+      observe: (event) => {
+        if (event.type === "result-accepted" && event.phase === "fit") found.push(results());
+      },
+    });
+    expect(found).to.have.length(3);
+    expect(found[0]?.[0]).to.match(/^slot-/);
+    for (const names of found) expect(names).to.deep.equal(found[0]).and.have.length(1);
+    expect(results()).to.deep.equal([]);
   });
 
   it("refuses a journal entry of a later version by its type", async () => {
