@@ -2,6 +2,7 @@
 // and says which ones no test notices. docs/mutation.md explains those.
 //   --share 0.25     a seeded quarter of the mutants (default: all, some hours)   --seed N
 //   --only PART      files whose path contains PART
+//   --patience 300   seconds for one run of a suite, after which a mutant counts as one that never ends
 //   --results FILE   what was judged is appended here and not judged again (default: in the temporary directory)
 // Ends with `N passed, N failed`; a survivor that test/mutants/survivors.ts explains counts as passed.
 import { spawn } from "node:child_process";
@@ -42,8 +43,9 @@ const subjects = [
 ];
 
 const text = { type: "string" };
-const { values } = parseArgs({ options: { share: text, seed: text, only: text, results: text } });
+const { values } = parseArgs({ options: { share: text, seed: text, only: text, results: text, patience: text } });
 const { share = "1", seed = "1", only = "", results = join(tmpdir(), "perennial-mutation.jsonl") } = values;
+const { patience = "300" } = values;
 
 const digest = (...parts) => createHash("sha256").update(parts.join("\0")).digest();
 const chosen = subjects.flatMap(({ files, suites }) =>
@@ -98,7 +100,7 @@ function run(suite, mutant) {
       CRASH_LIMIT: "16",
     },
     stdio: ["ignore", "pipe", "ignore"],
-    timeout: 300_000,
+    timeout: 1000 * Number(patience),
     killSignal: "SIGKILL",
   });
   let output = "";

@@ -1,13 +1,15 @@
 // A result that rests in a storage: read whole and in parts, in any layout, and refused once its bytes have gone bad.
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bytesOf, float32, pour } from "@perennial-fl/core";
 import type { Saved, StoredResult, TensorSpan } from "@perennial-fl/core";
 import { expect } from "chai";
 import { parseReference } from "../src/blob-reference.js";
+import type { Disk } from "../src/disk.js";
 import { directoryStorage } from "../src/directory-storage.js";
 import { openRoundJournal } from "../src/journal.js";
 import { memoryStorage } from "../src/memory-storage.js";
+import { nodeDisk } from "../src/node-disk.js";
 import type { Storage } from "../src/storage.js";
 import { rejection, temporaryDirectory } from "./temporary.js";
 
@@ -70,6 +72,20 @@ describe("a stored result", () => {
       );
     });
   }
+
+  it("is whole also from a disk that gives a few bytes at a time, and says where it ends too early", async () => {
+    const directory = temporaryDirectory();
+    const disk: Disk = {
+      ...nodeDisk,
+      readSync: (path, target, position) => nodeDisk.readSync(path, target.subarray(0, 7), position),
+    };
+    const result = await stored(directoryStorage(directory, { disk }), {}, bytesOf(matrix));
+    expect(result.read(0)).to.deep.equal(matrix);
+    const [name = ""] = readdirSync(directory).filter((each) => each.endsWith(".blob"));
+    const reader = await directoryStorage(directory, { disk }).openBlob(name);
+    truncateSync(join(directory, name), 20);
+    expect(() => reader?.read(8, 16)).to.throw(`the blob ${join(directory, name)} ends at byte 20, not 24`);
+  });
 
   it("is not looked for by what is no reference", async () => {
     const reference = { name: "x.blob", sha256: "0", byteLength: 4, spans: [] };
