@@ -9,7 +9,51 @@ export interface Survivor {
   readonly why: string;
 }
 
+const log = "checkpointer/dist/src/directory-log.js";
+const replaceFile = "checkpointer/dist/src/replace-file.js";
+
+/** Several changes of one line, and one reason. */
+function each(file: string, code: string, changes: readonly string[], why: string): readonly Survivor[] {
+  return changes.map((change) => ({ file, code, change, why }));
+}
+
+const spares = "Only spares reading a file that is as it was; what is read then is the same.";
+const anew = "The next append writes a new file, with all of these made anew.";
+const calls = "Says in how many calls pieces are written, or writes no bytes; the contents are the same.";
+
 export const survivors: readonly Survivor[] = [
+  ...each(
+    log,
+    'const empty = { records: [], checksum: 0, byteLength: 0, tail: "none" };',
+    ["number one larger"],
+    "A log without a file is written whole by its first append.",
+  ),
+  ...each(
+    log,
+    "if (!doubtful && identityOf(entry) === identity && (entry?.byteLength ?? 0) === byteLength)",
+    ["default dropped", "number one larger"],
+    spares,
+  ),
+  ...each(log, "identity = identityOf(entry);", ["statement removed"], spares),
+  ...each(log, "doubtful = false;", ["statement removed", "false is true"], anew),
+  ...each(
+    log,
+    "[checksum, byteLength, identity, doubtful, removing] = [0, 0, undefined, false, false];",
+    ["array emptied", "number one larger", "false is true"],
+    anew,
+  ),
+  ...each(log, "attempted.length = 0;", ["number one larger"], "An attempt that is no record is like none."),
+  ...each(
+    "checkpointer/dist/src/directory-blobs.js",
+    "while (done < target.byteLength) {",
+    ["< is <="],
+    "One more read, of no bytes.",
+  ),
+  ...each(replaceFile, "underWay.delete(path);", ["statement removed"], "A random name that no file has any more."),
+  ...each(replaceFile, "let held = 0;", ["number one larger"], calls),
+  ...each(replaceFile, "if (held > 0)", ["> is >=", "number one larger"], calls),
+  ...each(replaceFile, "[small, held] = [[], 0];", ["number one larger"], calls),
+  ...each(replaceFile, "if (piece.byteLength > smallBytes)", ["> is >="], calls),
   {
     file: "checkpointer/dist/src/directory-log.js",
     code: "attempted.length = 0;",

@@ -1,6 +1,6 @@
 // A state dictionary as one safetensors file: tensors as tensors, and the tree that holds them as JSON in the metadata.
 import type { SavedState, Tensor } from "@perennial-fl/core";
-import { FederationError, checkedSchema, isFederationError, messageOf } from "@perennial-fl/core";
+import { FederationError, checkedSchema, messageOf } from "@perennial-fl/core";
 import { readSafetensors, writeSafetensorsInTurns } from "./safetensors.js";
 import type { SealedFile } from "./safetensors.js";
 import type { Json } from "./state-values.js";
@@ -64,7 +64,6 @@ export function decodeState(bytes: Uint8Array, what: string): StateFile {
       digest,
     };
   } catch (error) {
-    if (isFederationError(error, "checkpoint/newer-version")) throw error;
     throw new FederationError("checkpoint/corrupt", `${what} is damaged: ${messageOf(error)}`, { cause: error });
   }
 }

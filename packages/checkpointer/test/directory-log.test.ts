@@ -49,6 +49,9 @@ describe("a directory's log", () => {
     const log = await open();
     expect(texts(log)).to.deep.equal([]);
     await log.append(0, bytes("b"));
+    const copy = place();
+    writeFileSync(copy.path, readFileSync(path));
+    expect(texts(await copy.open())).to.deep.equal(["b"]);
     await log.append(1, bytes("c"));
     expect(texts(await open())).to.deep.equal(["b", "c"]);
   });
