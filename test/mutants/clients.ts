@@ -1,7 +1,7 @@
 // Deliberate defects of clients, and of training alone.
 import type { Mutant } from "./mutant.js";
 
-const kill = "test/dist/kill/kill.test.js";
+const client = "packages/client/dist/test/*.test.js";
 const responder = "packages/client/dist/src/responder.js";
 
 export const clientMutants: readonly Mutant[] = [
@@ -10,21 +10,21 @@ export const clientMutants: readonly Mutant[] = [
     file: responder,
     before: "await this.#commit(reply, key, digest, origin);",
     after: "setTimeout(() => void this.#commit(reply, key, digest, origin), 300);",
-    suite: "packages/client/dist/test/*.test.js",
+    suite: client,
   },
   {
     name: "a client trains again for a question that it has answered",
     file: responder,
     before: "if (kept?.reply)",
     after: "if (false)",
-    suite: kill,
+    suite: client,
   },
   {
     name: "a restarted client is not given its state back",
     file: responder,
     before: "await client.load(state.saved);",
     after: "",
-    suite: kill,
+    suite: client,
   },
   {
     name: "a client's half-done work of a later version is void without a word",
