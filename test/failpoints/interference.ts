@@ -19,7 +19,7 @@ import type { Fired } from "./reach.js";
 import type { ServerTask } from "./server-program.js";
 
 export interface Interfered {
-  /** Points that did what they were armed to do, in order. */
+  /** Points that did what they were armed to do, in the order in which they did. */
   readonly fired: readonly string[];
   /** Everything that all servers said. */
   readonly said: readonly ServerEvent[];
@@ -53,7 +53,7 @@ export async function interfereWithServer(
   try {
     for (;;) {
       const started = performance.now();
-      const arming: Arming = { action, points: points.slice(fired.length) };
+      const arming: Arming = { action, points: left(points, fired) };
       const task: ServerTask = { address, stateDir, rounds, arming };
       const server = run<Line<ServerEvent>>("../failpoints/server-program.js", task);
       const resumed = hears(server, "resumed", 1, started, upMs);
@@ -69,7 +69,7 @@ export async function interfereWithServer(
         await Promise.all(clients);
         return { fired, said, lost, failures: await failuresIn(stateDir), upMs, backMs };
       }
-      if (now.length === 0) throw unexpected("the server", dead, points[fired.length]);
+      if (now.length === 0) throw unexpected("the server", dead, left(points, fired)[0]);
     }
   } finally {
     ending.abort();
@@ -100,7 +100,7 @@ export async function interfereWithClient(
   const clients = others.map((id) => liveHere(id, address, action, ending.signal));
   try {
     for (;;) {
-      const arming: Arming = { action, points: points.slice(fired.length) };
+      const arming: Arming = { action, points: left(points, fired) };
       const task: ClientTask = { serverAddress: address, id: victim, stateDir, arming };
       const client = run<Line<ClientEvent>>("../failpoints/client-program.js", task);
       const dead = await endOf(client);
@@ -108,7 +108,7 @@ export async function interfereWithClient(
       fired.push(...now);
       // Sent home: the run is over.
       if (dead.code === 0) break;
-      if (now.length === 0) throw unexpected("the client", dead, points[fired.length]);
+      if (now.length === 0) throw unexpected("the client", dead, left(points, fired)[0]);
     }
     await Promise.all([server, ...clients]);
     return { fired, said, lost: [], failures: await failuresIn(serverDir), upMs: [], backMs: [] };
@@ -117,6 +117,9 @@ export async function interfereWithClient(
     await Promise.allSettled([server, ...clients]);
   }
 }
+
+const left = (points: readonly string[], fired: readonly string[]): string[] =>
+  points.filter((point) => !fired.includes(point));
 
 function liveHere(id: string, serverAddress: string, action: Action, signal: AbortSignal): Promise<void> {
   return startClient({ serverAddress, clientId: id, client: clientOf(id, action), backoff, signal });

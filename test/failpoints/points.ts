@@ -10,13 +10,16 @@ export type Action = (typeof actions)[number];
 const around = (where: string, names: readonly string[]): string[] =>
   names.flatMap((name) => [`${where}: before ${name}`, `${where}: after ${name}`]);
 
-/** What the runner calls its commands. `finish` comes last, because it comes once. */
+/** What the runner calls its commands, `finish` aside. */
 const commands = ["open", "send", "accept", "drop", "aggregate", "checkpoint", "commit", "wait", "report"];
+
+/** These come once, at the end of a run, and which comes first depends on what happens: a log that a killed server left is removed as the next one starts. */
+const last = [...around("server", ["finish"]), ...around("server's disk", ["unlink"])];
 
 export const serverPoints: readonly string[] = [
   ...around("server", commands),
-  ...around("server's disk", ["open", "create", "write", "sync", "close", "rename", "unlink", "syncDirectory"]),
-  ...around("server", ["finish"]),
+  ...around("server's disk", ["open", "create", "write", "sync", "close", "rename", "syncDirectory"]),
+  ...last,
 ];
 
 export const clientPoints: readonly string[] = [
@@ -28,4 +31,9 @@ export const clientPoints: readonly string[] = [
 export interface Arming {
   readonly action: Action;
   readonly points: readonly string[];
+}
+
+/** Whether something is to happen at a point while these wait. */
+export function isNext(point: string, [next, ...later]: readonly string[]): boolean {
+  return point === next || (next !== undefined && last.includes(next) && later.includes(point));
 }

@@ -4,6 +4,7 @@ import { nodeDisk } from "@perennial-fl/checkpointer";
 import type { Disk, DiskFile } from "@perennial-fl/checkpointer";
 import { say } from "../kill/programs.js";
 import type { Arming } from "./points.js";
+import { isNext } from "./points.js";
 
 const delayMs = 50;
 
@@ -17,10 +18,10 @@ export interface Fired {
 export type Reach = (point: string) => Promise<void>;
 
 export function arm({ action, points }: Arming): Reach {
-  const waiting = [...points];
+  let waiting = points;
   return async (point) => {
-    if (point !== waiting[0]) return;
-    waiting.shift();
+    if (!isNext(point, waiting)) return;
+    waiting = waiting.filter((other) => other !== point);
     say({ type: "fired", point } satisfies Fired);
     switch (action) {
       case "kill":
