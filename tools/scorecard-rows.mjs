@@ -2,7 +2,7 @@
 
 /**
  * The suites by name: compiled tests and the environment that makes them short or long. Figures that a suite reports
- * (test/support/figures.ts) are found by their names.
+ * (test/support/figures.ts) are found by their names. One that measures times or memory runs `alone`.
  */
 export function suites(long) {
   const pick = (short, more) => String(long ? more : short);
@@ -10,14 +10,14 @@ export function suites(long) {
     "power loss": { globs: ["test/dist/crash/{crash,server}.test.js"], env: { CRASH_LIMIT: pick(256, 8192) } },
     faults: { globs: ["test/dist/crash/faults.test.js"], env: { FAULTS: "all" } },
     kills: { globs: ["test/dist/kill/*.test.js"], env: { KILLS: pick(200, 500), CLIENT_KILLS: pick(52, 500) } },
-    failpoints: { globs: ["test/dist/failpoints/*.scorecard.js"] },
+    failpoints: { globs: ["test/dist/failpoints/*.scorecard.js"], alone: true },
     resumption: { globs: ["test/dist/resume/*.test.js", "test/dist/stories/*.test.js"] },
     simulation: { globs: ["test/dist/simulation/seeds.scorecard.js"], env: { SEEDS: pick(200, 10_000) } },
     "bit rot": { globs: ["test/dist/crash/bit-rot.test.js"], env: { ROT: pick(10_000, 200_000) } },
     "full disk": { globs: ["test/dist/crash/full-disk.test.js"] },
     repeats: { globs: ["test/dist/crash/repeats.test.js"] },
     dropout: { globs: ["test/dist/simulation/dropout.scorecard.js"] },
-    "a long run": { globs: ["test/dist/crash/soak.scorecard.js"], env: { SOAK: pick(500, 10_000) } },
+    "a long run": { globs: ["test/dist/crash/soak.scorecard.js"], env: { SOAK: pick(500, 10_000) }, alone: true },
     versions: { globs: ["test/dist/bad-input/states.test.js", "test/dist/golden/*.test.js", "test/dist/tidy.test.js"] },
   };
 }

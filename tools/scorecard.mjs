@@ -29,7 +29,10 @@ if (write && (only ?? without) !== undefined) {
 
 const directory = mkdtempSync(join(tmpdir(), "perennial-scorecard-"));
 const found = new Map();
-await shared(chosen, async (name) => found.set(name, await run(name, all[name])));
+const take = async (name) => found.set(name, await run(name, all[name]));
+const together = chosen.filter((name) => !all[name].alone);
+await shared(together, take);
+for (const name of chosen) if (all[name].alone) await take(name);
 rmSync(directory, { recursive: true });
 
 /** Runs compiled tests and gives whether they passed, their figures, and what they printed. */
