@@ -60,7 +60,8 @@ async function perennial(dir: string, ...args: string[]) {
   writeFileSync(
     probe,
     `import { writeFileSync } from "node:fs";
-    process.on("exit", () => writeFileSync(${JSON.stringify(peak)}, String(process.resourceUsage().maxRSS / 1024)));`,
+    import { peakBytes } from ${JSON.stringify(new URL("../support/peak-memory.js", import.meta.url).href)};
+    process.on("exit", () => writeFileSync(${JSON.stringify(peak)}, String(peakBytes() / 2 ** 20)));`,
   );
   const child = spawn(process.execPath, ["--import", probe, main, ...args], { cwd: dir });
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);

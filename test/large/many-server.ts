@@ -4,6 +4,7 @@ import { startServer } from "@perennial-fl/server";
 import type { ServerEvent } from "@perennial-fl/server";
 import { fedAvg } from "@perennial-fl/strategy";
 import { obeyParent, say } from "../kill/programs.js";
+import { peakBytes } from "../support/peak-memory.js";
 import { blockElements, clients, elements, meanOf, rounds } from "./big-model.js";
 
 /** What it says: its address, then events, and at last how many elements are wrong and the most that it held, in bytes. */
@@ -29,4 +30,4 @@ const { parameters } = await startServer({
 });
 const held = parameters[0]?.data as Float32Array;
 const wrong = held.reduce((sum, x, i) => sum + Number(x !== meanOf(rounds, Math.floor(i / blockElements))), 0);
-tell({ type: "over", wrong, peak: 1024 * process.resourceUsage().maxRSS });
+tell({ type: "over", wrong, peak: peakBytes() });

@@ -2,6 +2,7 @@
 // and too large for every test run: `npm run test:large`. It wants 20 GB of memory and 12 GB in the temporary directory.
 import { tensor } from "@perennial-fl/core";
 import { expect } from "chai";
+import { peakBytes } from "../support/peak-memory.js";
 import { federationOverBreakingWire } from "../transfer/federation.js";
 
 const [tensors, elements] = [3, 200_000_000];
@@ -40,7 +41,7 @@ describe("A federation whose model has 2.2 GiB", () => {
       expect(wrong).to.equal(-1);
     }
     const seconds = ((performance.now() - began) / 1000).toFixed(0);
-    const peak = (process.resourceUsage().maxRSS / 2 ** 20).toFixed(1);
+    const peak = (peakBytes() / gib).toFixed(1);
     console.log(
       `    ${(bytes / gib).toFixed(1)} GiB: ${seconds} s; server and client held ${peak} GiB at most together`,
     );
