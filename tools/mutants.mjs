@@ -1,12 +1,17 @@
 // Plants every deliberate defect of test/mutants/ in turn and checks that its suite fails because of it.
-// With arguments, only the defects whose name contains one of them. Ends with `N passed, N failed`.
+// With arguments, only the defects whose name contains one of them; with `--tested`, the suites have just passed and are
+// not run without a defect first. Ends with `N passed, N failed`.
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
+import { parseArgs } from "node:util";
 import { mutants } from "../test/dist/mutants/table.js";
 import { shared } from "./shared.mjs";
 
-const wanted = process.argv.slice(2);
+const { values, positionals: wanted } = parseArgs({
+  options: { tested: { type: "boolean", default: false } },
+  allowPositionals: true,
+});
 const chosen = mutants.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
 const mutate = new URL("./mutate.mjs", import.meta.url).href;
 
@@ -24,7 +29,8 @@ function run(suite, mutant) {
 }
 
 // A suite that fails by itself would seem to catch every defect.
-await shared(new Set(chosen.map((mutant) => mutant.suite)), async (suite) => {
+const unproven = values.tested ? [] : new Set(chosen.map((mutant) => mutant.suite));
+await shared(unproven, async (suite) => {
   const { code, output } = await run(suite);
   if (code === 0) return;
   console.log(`✗ ${suite} fails without any defect:\n${output.slice(-2000)}\n0 passed, 1 failed`);

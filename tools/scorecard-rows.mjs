@@ -7,9 +7,10 @@
 export function suites(long) {
   const pick = (short, more) => String(long ? more : short);
   return {
-    "power loss": { globs: ["test/dist/crash/{crash,server}.test.js"], env: { CRASH_LIMIT: pick(256, 8192) } },
-    faults: { globs: ["test/dist/crash/faults.test.js"], env: { FAULTS: "all" } },
+    // The longest first, so that the processors end together.
     kills: { globs: ["test/dist/kill/*.test.js"], env: { KILLS: pick(200, 500), CLIENT_KILLS: pick(52, 500) } },
+    "power loss": { globs: ["test/dist/crash/{crash,server}.test.js"], env: { CRASH_LIMIT: pick(128, 8192) } },
+    faults: { globs: ["test/dist/crash/faults.test.js"], env: { FAULTS: "all" } },
     failpoints: { globs: ["test/dist/failpoints/*.scorecard.js"], alone: true },
     resumption: { globs: ["test/dist/resume/*.test.js", "test/dist/stories/*.test.js"] },
     simulation: { globs: ["test/dist/simulation/seeds.scorecard.js"], env: { SEEDS: pick(200, 10_000) } },

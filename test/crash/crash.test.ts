@@ -26,7 +26,8 @@ describe("when the power goes", () => {
 
   for (const workload of workloads) {
     for (const names of ["ordered", "any"] as const) {
-      it(`${workload.name} loses nothing and leaves nothing torn, names reaching the disk in ${names === "any" ? "any selection" : "order"}`, async () => {
+      it(`${workload.name} loses nothing and leaves nothing torn, names reaching the disk in ${names === "any" ? "any selection" : "order"}`, async function () {
+        this.timeout(60_000 + 2_000 * limit);
         // Most selections differ in what a slot holds that nothing names yet: fewer of them show as much.
         const most = workload.blobs === "recycled-slots" ? Math.ceil(limit / 8) : limit;
         const findings = await explore(subjectOf(workload), { names, limit: most, seed: workload.name, again: true });
